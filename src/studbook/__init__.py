@@ -1,0 +1,1 @@
+"""Studbook: a registry of model metadata."""
