@@ -1,0 +1,319 @@
+"""The documents that clients send, as frozen values: the ingestion document and the later facts.
+
+The shape is `studbook.dev/ingest/v1` of the reference; every rule that needs no database is checked here.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any, Literal, Self
+from uuid import UUID
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from studbook.domain.types import (
+    Attributes,
+    Count,
+    Digest,
+    Document,
+    Identifiers,
+    Key,
+    Label,
+    Name,
+    Place,
+    Reference,
+    Scalar,
+    Tags,
+    Text,
+    Timestamp,
+    Uri,
+)
+
+INGEST_SCHEMA = "studbook.dev/ingest/v1"
+
+
+class Relation(StrEnum):
+    """How a model version comes from its parent."""
+
+    FINETUNED_FROM = "finetuned-from"
+    ADAPTER_OF = "adapter-of"
+    MERGED_FROM = "merged-from"
+    QUANTIZED_FROM = "quantized-from"
+    DISTILLED_FROM = "distilled-from"
+    RETRAINED_FROM = "retrained-from"
+    CONVERTED_FROM = "converted-from"
+    CALIBRATED_FROM = "calibrated-from"
+
+
+class Role(StrEnum):
+    """What a run used a dataset version for."""
+
+    TRAINING = "training"
+    VALIDATION = "validation"
+    TEST = "test"
+    EVALUATION = "evaluation"
+    CALIBRATION = "calibration"
+    SOURCE = "source"
+    OTHER = "other"
+
+
+class RunKind(StrEnum):
+    """What a run did."""
+
+    TRAINING = "training"
+    EVALUATION = "evaluation"
+    DATA_PREPARATION = "data-preparation"
+
+
+class RunStatus(StrEnum):
+    """How a run stands."""
+
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+class Sensitivity(StrEnum):
+    """How carefully the data must be handled."""
+
+    PUBLIC = "public"
+    INTERNAL = "internal"
+    CONFIDENTIAL = "confidential"
+    PERSONAL = "personal"
+    RESTRICTED = "restricted"
+
+
+# JSON has only text: an enumeration and a UUID arrive as such, whatever strictness says.
+_RelationField = Annotated[Relation, Field(strict=False)]
+_RoleField = Annotated[Role, Field(strict=False)]
+_Id = Annotated[UUID, Field(strict=False)]
+
+
+class Owner(Document):
+    """Who answers for a model."""
+
+    name: Label
+    email: Annotated[str, Field(max_length=320, pattern=r"^[^@\s]+@[^@\s]+$")] | None = None
+
+
+class ModelPart(Document):
+    """The registered model; made when it does not exist, otherwise matched by name."""
+
+    name: Name
+    description: Text | None = None
+    owners: Annotated[tuple[Owner, ...], Field(strict=False, max_length=100)] = ()
+    tags: Tags = {}
+
+    @model_validator(mode="after")
+    def _owners_stand_once(self) -> Self:
+        if len({owner.name for owner in self.owners}) != len(self.owners):
+            raise PydanticCustomError("duplicate_owner", "an owner stands twice; name each once")
+        return self
+
+
+class Parent(Document):
+    """A model version this one was made from."""
+
+    ref: Reference
+    relation: _RelationField = Relation.RETRAINED_FROM
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare_reference(cls, value: Any) -> Any:  # noqa: ANN401 - whatever stood in the document
+        return {"ref": value} if isinstance(value, str) else value
+
+
+class Metric(Document):
+    """A measured value and what it was measured on."""
+
+    name: Key
+    value: float
+    dataset: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
+    split: Label | None = None
+    slice: Annotated[dict[Key, Scalar], Field(max_length=20)] | None = None
+    step: Count | None = None
+    recorded_at: Timestamp | None = None
+
+
+class SeriesPoint(Document):
+    """One point of a run's metric series."""
+
+    name: Key
+    value: float
+    step: Count | None = None
+    recorded_at: Timestamp | None = None
+
+
+class Artifact(Document):
+    """A file, or a folder, that makes up the version."""
+
+    uri: Uri
+    name: Label | None = None
+    digest: Digest | None = None
+    size: Count | None = None
+    media_type: Label | None = None
+
+
+class VersionPart(Document):
+    """What identifies the new model version, and its first facts."""
+
+    description: Text | None = None
+    parents: Annotated[tuple[Parent, ...], Field(strict=False, max_length=1000)] = ()
+    parameters: Annotated[dict[Key, Scalar], Field(max_length=10_000)] = {}
+    metrics: Annotated[tuple[Metric, ...], Field(strict=False, max_length=10_000)] = ()
+    artifacts: Annotated[tuple[Artifact, ...], Field(strict=False, max_length=10_000)] = ()
+    tags: Tags = {}
+    attributes: Attributes = {}
+    identifiers: Identifiers = {}
+
+
+class Code(Document):
+    """The source code a run executed."""
+
+    repository: Uri | None = None
+    commit: Annotated[str, Field(pattern=r"^[0-9a-f]{7,64}$")] | None = None
+    branch: Label | None = None
+    dirty: bool | None = None
+    entry_point: Text | None = None
+    command: Text | None = None
+
+
+class RunPart(Document):
+    """One execution; with `ref` alone, a run that the registry knows."""
+
+    ref: Reference | None = None
+    id: _Id | None = None
+    kind: Annotated[RunKind, Field(strict=False)] = RunKind.TRAINING
+    status: Annotated[RunStatus, Field(strict=False)] = RunStatus.COMPLETED
+    name: Label | None = None
+    job: Label | None = None
+    experiment: Name | None = None
+    code: Code | None = None
+    environment: Attributes | None = None
+    seed: int | None = None
+    started_at: Timestamp | None = None
+    ended_at: Timestamp | None = None
+    error: Text | None = None
+    metrics: Annotated[tuple[SeriesPoint, ...], Field(strict=False, max_length=100_000)] = ()
+    identifiers: Identifiers = {}
+
+    @model_validator(mode="after")
+    def _reference_stands_alone(self) -> Self:
+        if self.ref is not None and self.model_fields_set != {"ref"}:
+            raise PydanticCustomError("ref_with_fields", "'ref' names a run that is recorded; leave the other fields out")
+        if self.started_at and self.ended_at and self.ended_at < self.started_at:
+            raise PydanticCustomError("ends_before_start", "'ended_at' lies before 'started_at'")
+        return self
+
+
+class DatasetPart(Document):
+    """A dataset version; matched by digest, made when new. With `ref`, one that the registry knows."""
+
+    ref: Reference | None = None
+    name: Name | None = None
+    digest: Digest | None = None
+    version: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+    role: _RoleField = Role.TRAINING
+    uri: Uri | None = None
+    rows: Count | None = None
+    license: Label | None = None
+    sensitivity: Annotated[Sensitivity, Field(strict=False)] | None = None
+    description: Text | None = None
+    schema_: Annotated[Attributes | None, Field(alias="schema")] = None
+    profile: Attributes | None = None
+    identifiers: Identifiers = {}
+
+    @model_validator(mode="after")
+    def _named_one_way(self) -> Self:
+        if (self.ref is None) == (self.name is None):
+            raise PydanticCustomError("dataset_unnamed", "a dataset is named by either 'name' or 'ref'")
+        if self.ref is not None and not self.model_fields_set <= {"ref", "role"}:
+            raise PydanticCustomError("ref_with_fields", "'ref' names a dataset version that is recorded; only 'role' goes with it")
+        return self
+
+
+class IngestDocument(Document):
+    """One complete record: model and version, its run and datasets; or a run or datasets alone."""
+
+    schema_: Annotated[Literal["studbook.dev/ingest/v1"], Field(alias="schema")] = INGEST_SCHEMA  # type: ignore[assignment]
+    model: ModelPart | None = None
+    version: VersionPart | None = None
+    run: RunPart | None = None
+    datasets: Annotated[tuple[DatasetPart, ...], Field(strict=False, max_length=1000)] = ()
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if (self.model is None) != (self.version is None):
+            raise PydanticCustomError("half_a_version", "'model' and 'version' go together; a new version needs both")
+        if self.model is None and self.run is None and not self.datasets:
+            raise PydanticCustomError("empty_document", "the document records nothing: give model and version, run, or datasets")
+        return self
+
+
+class ModelPatch(Document):
+    """Later facts about a registered model; a tag set to null is removed."""
+
+    description: Text | None = None
+    owners: Annotated[tuple[Owner, ...], Field(strict=False, max_length=100)] | None = None
+    tags: Annotated[dict[Key, Annotated[str, Field(max_length=4096)] | None], Field(max_length=500)] | None = None
+    archived: bool | None = None
+
+
+class VersionPatch(Document):
+    """Later facts about a model version; a tag set to null is removed."""
+
+    description: Text | None = None
+    tags: Annotated[dict[Key, Annotated[str, Field(max_length=4096)] | None], Field(max_length=500)] | None = None
+    archived: bool | None = None
+
+
+class AliasTarget(Document):
+    """Where an alias shall point: a number, `latest`, or `@other`."""
+
+    version: Place
+
+
+class NewMetrics(Document):
+    """Metrics measured after registration."""
+
+    metrics: Annotated[tuple[Metric, ...], Field(strict=False, min_length=1, max_length=10_000)]
+
+
+class NewEvaluation(Document):
+    """A later evaluation: its run, the datasets it read, and what it measured."""
+
+    run: RunPart | None = None
+    datasets: Annotated[tuple[DatasetPart, ...], Field(strict=False, max_length=1000)] = ()
+    metrics: Annotated[tuple[Metric, ...], Field(strict=False, min_length=1, max_length=10_000)]
+
+
+class NewDeployment(Document):
+    """A version is served on a target, such as `prod/eu`."""
+
+    version: Reference
+    target: Name
+    url: Uri | None = None
+    attributes: Attributes = {}
+
+
+class DeploymentPatch(Document):
+    """The end of a deployment."""
+
+    status: Literal["ended"]
+
+
+class Access(StrEnum):
+    """What a token allows: each right includes those before it."""
+
+    READ = "read"
+    WRITE = "write"
+    ADMIN = "admin"
+
+
+class NewToken(Document):
+    """A token to be made."""
+
+    name: Label
+    access: Annotated[Access, Field(strict=False)]
+    expires_at: Timestamp | None = None

@@ -1,0 +1,174 @@
+"""From bytes to a JSON value, refusing everything that two readers could understand differently.
+
+Refused: duplicate keys, NaN and infinities, integers beyond 2^53 - 1 (a JavaScript reader would round them), lone
+surrogates and NUL (PostgreSQL cannot hold them in text), and nesting or counts beyond the limits.
+All faults of a well-formed document are reported together.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any, Final, NoReturn
+
+import yaml
+
+from studbook.domain.errors import MalformedInputError, Violation
+
+DEPTH_LIMIT: Final = 32
+VALUE_LIMIT: Final = 200_000
+FAULT_LIMIT: Final = 100
+SAFE_INTEGER: Final = 2**53 - 1
+
+
+class _DuplicateKeyError(ValueError):
+    pass
+
+
+def _object_without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise _DuplicateKeyError(key)
+            seen.add(key)
+    return result
+
+
+def _refuse_constant(text: str) -> NoReturn:
+    msg = f"{text} is not a JSON number; leave the value out or write it as a string"
+    raise ValueError(msg)
+
+
+def _parse_integer(text: str) -> int | float:
+    # A number of thousands of digits is refused below by size; int() would refuse it with its own words.
+    return int(text) if len(text) <= 20 else math.inf  # noqa: PLR2004 - 20 digits hold any 64-bit number
+
+
+_decoder = json.JSONDecoder(
+    object_pairs_hook=_object_without_duplicates, parse_constant=_refuse_constant, parse_int=_parse_integer
+)
+
+
+def parse_json(body: bytes) -> Any:  # noqa: ANN401 - any JSON value
+    """Read one JSON value.
+
+    Raises MalformedInputError, with a pointer for each value that cannot be accepted.
+    """
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise _malformed("not_utf8", f"the body is not UTF-8 (byte {error.start})") from None
+    try:
+        value = _decoder.decode(text.removeprefix("\ufeff"))
+    except _DuplicateKeyError as error:
+        raise _malformed("duplicate_key", f"the key {str(error)[:80]!r} stands twice in one object; keep one") from None
+    except json.JSONDecodeError as error:
+        raise _malformed("not_json", f"not JSON: {error.msg} at line {error.lineno} column {error.colno}") from None
+    except RecursionError:
+        raise _malformed("too_deep", f"the document nests deeper than {DEPTH_LIMIT} levels") from None
+    except ValueError as error:
+        raise _malformed("not_a_number", str(error)) from None
+    check_value(value)
+    return value
+
+
+class _PlainLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """YAML restricted to JSON's types: a date stays text, and a key is text and stands once."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[str, Any]:  # noqa: FBT001, FBT002
+        keys: set[str] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, str):
+                raise _malformed("key_not_text", f"the key {str(key)[:80]!r} is not text; put it in quotes")
+            if key in keys:
+                raise _malformed("duplicate_key", f"the key {key[:80]!r} stands twice in one object; keep one")
+            keys.add(key)
+        return super().construct_mapping(node, deep=deep)  # type: ignore[no-any-return]
+
+
+_PlainLoader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag not in {"tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:merge"}]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def parse_yaml(body: bytes) -> Any:  # noqa: ANN401 - any JSON value
+    """Read one YAML document that holds nothing JSON could not.
+
+    Raises MalformedInputError. Anchors are allowed, but the document may not unfold beyond VALUE_LIMIT values.
+    """
+    try:
+        text = body.decode("utf-8")
+        value = yaml.load(text, Loader=_PlainLoader)  # noqa: S506 - _PlainLoader is a SafeLoader
+    except UnicodeDecodeError as error:
+        raise _malformed("not_utf8", f"the body is not UTF-8 (byte {error.start})") from None
+    except yaml.YAMLError as error:
+        raise _malformed("not_yaml", "not YAML: " + " ".join(str(error).split())[:300]) from None
+    except (RecursionError, ValueError, OverflowError) as error:
+        raise _malformed("not_yaml", f"not YAML that can be read: {str(error)[:200]}") from None
+    check_value(value)
+    return value
+
+
+def check_value(value: Any) -> None:  # noqa: ANN401 - any value
+    """Refuse a value that JSON, PostgreSQL or a JavaScript reader could not hold exactly."""
+    faults: list[Violation] = []
+    count = 0
+    pending: list[tuple[Any, tuple[str, ...]]] = [(value, ())]
+    while pending and len(faults) < FAULT_LIMIT:
+        current, path = pending.pop()
+        count += 1
+        if count > VALUE_LIMIT:
+            raise _malformed("too_many_values", f"the document holds more than {VALUE_LIMIT:,} values")
+        kind = type(current)
+        if kind is str:
+            if fault := _find_text_fault(current):
+                faults.append(Violation(pointer(path), "bad_text", fault))
+        elif kind is dict or kind is list:
+            if len(path) >= DEPTH_LIMIT:
+                raise _malformed("too_deep", f"the document nests deeper than {DEPTH_LIMIT} levels")
+            if kind is list:
+                pending.extend((member, (*path, str(index))) for index, member in enumerate(current))
+            else:
+                for key, member in current.items():
+                    if fault := _find_text_fault(key):
+                        faults.append(Violation(pointer(path), "bad_text", f"in a key: {fault}"))
+                    pending.append((member, (*path, key)))
+        elif fault := _find_number_fault(current):
+            faults.append(Violation(pointer(path), "bad_number", fault))
+    if faults:
+        raise MalformedInputError(f"{len(faults)} value(s) cannot be stored exactly", reversed(faults))
+
+
+def pointer(path: tuple[str | int, ...]) -> str:
+    """A JSON Pointer (RFC 6901)."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
+
+
+def _find_text_fault(text: str) -> str | None:
+    if text.isascii():
+        return "text may not hold the NUL character" if "\x00" in text else None
+    if "\x00" in text:
+        return "text may not hold the NUL character"
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return "text may not hold a lone surrogate (half of a character)"
+    return None
+
+
+def _find_number_fault(value: Any) -> str | None:  # noqa: ANN401 - any scalar
+    if value is None or isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return None if abs(value) <= SAFE_INTEGER else "integers go up to 2^53 - 1; write a larger one as a string"
+    if isinstance(value, float):
+        return None if math.isfinite(value) else "the number is not finite or too large; leave it out or write a string"
+    return f"a value of type {type(value).__name__} has no place in JSON; write it as text"
+
+
+def _malformed(code: str, message: str) -> MalformedInputError:
+    return MalformedInputError(message, [Violation("", code, message)])

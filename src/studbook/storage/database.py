@@ -1,0 +1,75 @@
+"""A database: opened, brought to the current schema, read, and written through its unit of work."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any, Final
+
+import sqlalchemy as sa
+
+from studbook.storage import dialects
+from studbook.storage.unit_of_work import UnitOfWork
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy.engine import URL, Connection
+
+# One writer is all SQLite has; on PostgreSQL two keep the server busy while the other plans.
+_WRITERS_EMBEDDED: Final = 1
+_WRITERS_SERVER: Final = 2
+
+
+class Database:
+    """The registry's database, for reading (`read`) and for writing (`work`)."""
+
+    def __init__(self, url: URL, *, pool_size: int = 16) -> None:
+        self.url = url
+        self.engine = dialects.make_engine(url, pool_size=pool_size)
+        self._reading = self.engine.execution_options(**dialects.read_options(self.engine))
+        self.work = UnitOfWork(self.engine, threads=_WRITERS_EMBEDDED if self.is_embedded else _WRITERS_SERVER)
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether this is a database file rather than a database server."""
+        return dialects.is_embedded(self.engine)
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection for reading; it never waits for a writer (invariant I8)."""
+        with self._reading.connect() as connection:
+            yield connection
+
+    def check_writable(self) -> None:
+        """Take and release the right to write.
+
+        Raises sqlalchemy's DBAPIError when the database cannot be written.
+        """
+        self.work.run(lambda transaction: transaction.execute(sa.text("SELECT 1")).scalar_one())
+
+    def close(self) -> None:
+        """Finish waiting writes and close every connection."""
+        self.work.close()
+        self.engine.dispose()
+
+
+def describe(url: URL) -> str:
+    """The database's URL without its password."""
+    return url.render_as_string(hide_password=True)
+
+
+def parse_url(text: str) -> Any:  # noqa: ANN401 - SQLAlchemy's URL
+    """Read a database URL.
+
+    Raises ValueError with a sentence for whoever set it.
+    """
+    try:
+        url = sa.make_url(text)
+        backend = url.get_backend_name()
+    except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError) as error:
+        msg = "STUDBOOK_DATABASE_URL is not a database URL; write sqlite:///path/to/file.db or postgresql://user@host/name"
+        raise ValueError(msg) from error
+    if backend not in dialects.BACKENDS:
+        msg = f"Studbook runs on SQLite and PostgreSQL, not on {backend}"
+        raise ValueError(msg)
+    return url

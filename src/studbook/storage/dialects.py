@@ -1,0 +1,142 @@
+"""The only module that knows SQLite from PostgreSQL.
+
+Column types, connection set-up, transactions and bulk insertion differ; everything else is the same SQL.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.pool import NullPool, QueuePool
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sqlalchemy.engine import URL, Connection, Engine
+
+# STRICT makes SQLite keep a column's type, as PostgreSQL does. It knows INTEGER, REAL, TEXT and BLOB only.
+TABLE_OPTIONS: Final[dict[str, Any]] = {"sqlite_strict": True}
+DETAIL_TABLE_OPTIONS: Final[dict[str, Any]] = {**TABLE_OPTIONS, "sqlite_with_rowid": False}
+
+BACKENDS: Final = frozenset({"sqlite", "postgresql"})
+_BUSY_TIMEOUT_MS: Final = 30_000
+
+
+class _SqliteUuid(sa.types.UserDefinedType[Any]):
+    """A UUID as 16 bytes: half the size of text in every index."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:  # noqa: ANN401 - SQLAlchemy's signature
+        return "BLOB"
+
+    def bind_processor(self, dialect: Any) -> Any:  # noqa: ANN401, ARG002 - SQLAlchemy's signature
+        return lambda value: None if value is None else value.bytes
+
+    def result_processor(self, dialect: Any, coltype: Any) -> Any:  # noqa: ANN401, ARG002 - SQLAlchemy's signature
+        return lambda value: None if value is None else UUID(bytes=value)
+
+
+UuidType: Final = sa.Uuid().with_variant(_SqliteUuid(), "sqlite")
+Bytes: Final = sa.LargeBinary().with_variant(sqlite.BLOB(), "sqlite")
+Text: Final = sa.Text()
+Integer: Final = sa.Integer()
+BigInteger: Final = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+Real: Final = sa.Double().with_variant(sa.REAL(), "sqlite")
+
+
+def make_engine(url: URL, *, pool_size: int) -> Engine:
+    """An engine whose connections are set up for durability and for reads that never block on a write."""
+    if url.get_backend_name() == "sqlite":
+        return _make_sqlite_engine(url, pool_size)
+    url = url.set(drivername="postgresql+psycopg")
+    return sa.create_engine(
+        url,
+        poolclass=QueuePool,
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_recycle=1800,
+        connect_args={"prepare_threshold": 3, "application_name": "studbook"},
+        insertmanyvalues_page_size=500,
+        query_cache_size=1200,
+    )
+
+
+def _make_sqlite_engine(url: URL, pool_size: int) -> Engine:
+    engine = sa.create_engine(
+        url,
+        poolclass=QueuePool,
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        connect_args={"check_same_thread": False, "timeout": _BUSY_TIMEOUT_MS / 1000},
+        query_cache_size=1200,
+    )
+
+    @event.listens_for(engine, "connect")
+    def set_up(connection: Any, _record: Any) -> None:  # noqa: ANN401 - SQLAlchemy's signature
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        # WAL lets readers go on during a write; FULL makes a commit survive a power failure.
+        cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute("PRAGMA synchronous = FULL")
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
+        cursor.execute("PRAGMA cache_size = -16384")
+        cursor.execute("PRAGMA temp_store = MEMORY")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        # A writer takes the lock at once: an upgrade from reader to writer could not wait, only fail.
+        if not connection.get_execution_options().get("studbook_reading", False):
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+def is_embedded(engine: Engine) -> bool:
+    """Whether the database is a file of this machine with a single writer."""
+    return engine.dialect.name == "sqlite"
+
+
+def make_migration_engine(url: URL) -> Engine:
+    """An engine for one migration: no pool, and foreign keys left to the migration."""
+    if url.get_backend_name() == "sqlite":
+        return sa.create_engine(url, poolclass=NullPool)
+    return sa.create_engine(url.set(drivername="postgresql+psycopg"), poolclass=NullPool)
+
+
+def lock_migrations(connection: Connection) -> None:
+    """Let one process migrate at a time; the lock ends with the transaction."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+        connection.exec_driver_sql(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
+    else:
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock(7310293847)"))
+
+
+def read_options(engine: Engine) -> dict[str, Any]:
+    """How to run single statements without a transaction around them: a round trip less on PostgreSQL."""
+    return {"studbook_reading": True} if is_embedded(engine) else {"isolation_level": "AUTOCOMMIT"}
+
+
+def sqlite_url(path: Path) -> str:
+    """The URL of a database file."""
+    return f"sqlite:///{path}"
+
+
+def is_retryable(error: sa.exc.DBAPIError) -> bool:
+    """Whether running the whole transaction again may succeed: a deadlock, a lost race, a dropped connection."""
+    if isinstance(error, sa.exc.IntegrityError) or error.connection_invalidated:
+        return True
+    state = getattr(error.orig, "sqlstate", None)
+    return state in {"40001", "40P01", "55P03"}
+
+
+def is_unavailable(error: sa.exc.DBAPIError) -> bool:
+    """Whether the database cannot take the write now: locked, full, read-only or gone."""
+    return isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError)

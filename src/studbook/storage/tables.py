@@ -1,0 +1,330 @@
+"""The tables. Every key begins with the namespace (invariant I10); times are RFC 3339 text of fixed width.
+
+A row of a record's table carries the columns that are searched, and `record`: the canonical JSON of the whole
+record as of `revision`, the same bytes that its last event holds as `after` (decision 0003).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from studbook.storage.dialects import DETAIL_TABLE_OPTIONS, TABLE_OPTIONS, BigInteger, Bytes, Integer, Real, Text, UuidType
+
+metadata: Final = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _table(name: str, *parts: sa.schema.SchemaItem) -> sa.Table:
+    return sa.Table(name, metadata, *parts, **TABLE_OPTIONS)
+
+
+def _detail_table(name: str, *parts: sa.schema.SchemaItem) -> sa.Table:
+    """Small rows that are always reached by their whole key: the key is the table."""
+    return sa.Table(name, metadata, *parts, **DETAIL_TABLE_OPTIONS)
+
+
+def _namespace() -> sa.Column[int]:
+    return sa.Column("namespace_id", Integer, primary_key=True, autoincrement=False)
+
+
+def _key(name: str, kind: Any = Text) -> sa.Column[Any]:  # noqa: ANN401 - any column type
+    return sa.Column(name, kind, primary_key=True, autoincrement=False)
+
+
+def _column(name: str, kind: Any = Text, *, optional: bool = False) -> sa.Column[Any]:  # noqa: ANN401 - any column type
+    return sa.Column(name, kind, nullable=optional)
+
+
+def _record_columns() -> list[sa.schema.SchemaItem]:
+    """What every table of records has."""
+    return [
+        _namespace(),
+        _key("id", UuidType),
+        _column("revision", Integer),
+        _column("record", Bytes),
+        _column("created_at"),
+        _column("updated_at"),
+    ]
+
+
+def _belongs_to(table: str, column: str) -> sa.ForeignKeyConstraint:
+    """A reference within the namespace: no row without its record."""
+    return sa.ForeignKeyConstraint(["namespace_id", column], [f"{table}.namespace_id", f"{table}.id"])
+
+
+namespaces = _table(
+    "namespaces", sa.Column("id", Integer, primary_key=True), _column("name"), _column("created_at"), sa.UniqueConstraint("name")
+)
+
+api_tokens = _table(
+    "api_tokens",
+    *_record_columns(),
+    _column("name"),
+    _column("hint"),
+    _column("token_hash", Bytes),
+    _column("access"),
+    _column("expires_at", optional=True),
+    _column("revoked_at", optional=True),
+    sa.UniqueConstraint("token_hash"),
+)
+
+registered_models = _table(
+    "registered_models",
+    *_record_columns(),
+    _column("name"),
+    _column("archived_at", optional=True),
+    # Counts the versions ever made, so that a number is never given twice; the row's lock makes it dense.
+    _column("last_version", Integer),
+    sa.UniqueConstraint("namespace_id", "name"),
+)
+
+model_versions = _table(
+    "model_versions",
+    *_record_columns(),
+    _column("model_id", UuidType),
+    _column("number", Integer),
+    _column("run_id", UuidType, optional=True),
+    _column("archived_at", optional=True),
+    sa.UniqueConstraint("namespace_id", "model_id", "number"),
+    sa.CheckConstraint("number >= 1", name="number_from_one"),
+    sa.Index("ix_model_versions_run", "namespace_id", "run_id"),
+    sa.Index("ix_model_versions_created", "namespace_id", "created_at", "id"),
+    _belongs_to("registered_models", "model_id"),
+    _belongs_to("runs", "run_id"),
+)
+
+aliases = _detail_table(
+    "aliases",
+    _namespace(),
+    _key("model_id", UuidType),
+    _key("name"),
+    _column("version_id", UuidType),
+    sa.Index("ix_aliases_version", "namespace_id", "version_id"),
+    _belongs_to("registered_models", "model_id"),
+    _belongs_to("model_versions", "version_id"),
+)
+
+model_tags = _detail_table(
+    "model_tags",
+    _namespace(),
+    _key("model_id", UuidType),
+    _key("key"),
+    _column("value"),
+    sa.Index("ix_model_tags_key_value", "namespace_id", "key", "value"),
+    _belongs_to("registered_models", "model_id"),
+)
+
+version_tags = _detail_table(
+    "version_tags",
+    _namespace(),
+    _key("version_id", UuidType),
+    _key("key"),
+    _column("value"),
+    sa.Index("ix_version_tags_key_value", "namespace_id", "key", "value"),
+    _belongs_to("model_versions", "version_id"),
+)
+
+owners = _detail_table(
+    "owners",
+    _namespace(),
+    _key("model_id", UuidType),
+    _key("name"),
+    _column("email", optional=True),
+    _belongs_to("registered_models", "model_id"),
+)
+
+parameters = _detail_table(
+    "parameters",
+    _namespace(),
+    _key("version_id", UuidType),
+    _key("name"),
+    # The scalar as JSON text, and as a number where it is one: equality and ranges both need no cast.
+    _column("value"),
+    _column("number", Real, optional=True),
+    _belongs_to("model_versions", "version_id"),
+)
+
+version_metrics = _detail_table(
+    "version_metrics",
+    _namespace(),
+    _key("version_id", UuidType),
+    _key("position", Integer),
+    _column("name"),
+    _column("value", Real),
+    _column("dataset", optional=True),
+    _column("split", optional=True),
+    _column("slice", optional=True),
+    _column("step", BigInteger, optional=True),
+    _column("recorded_at"),
+    sa.Index("ix_version_metrics_name_value", "namespace_id", "name", "value"),
+    _belongs_to("model_versions", "version_id"),
+)
+
+artifacts = _detail_table(
+    "artifacts",
+    _namespace(),
+    _key("version_id", UuidType),
+    _key("position", Integer),
+    _column("uri"),
+    _column("name", optional=True),
+    _column("digest", optional=True),
+    _column("size", BigInteger, optional=True),
+    _column("media_type", optional=True),
+    sa.Index("ix_artifacts_digest", "namespace_id", "digest"),
+    _belongs_to("model_versions", "version_id"),
+)
+
+experiments = _table(
+    "experiments",
+    *_record_columns(),
+    _column("name"),
+    sa.UniqueConstraint("namespace_id", "name"),
+)
+
+runs = _table(
+    "runs",
+    *_record_columns(),
+    _column("kind"),
+    _column("status"),
+    _column("job", optional=True),
+    _column("experiment_id", UuidType, optional=True),
+    _column("code_commit", optional=True),
+    sa.Index("ix_runs_commit", "namespace_id", "code_commit"),
+    sa.Index("ix_runs_created", "namespace_id", "created_at", "id"),
+    _belongs_to("experiments", "experiment_id"),
+)
+
+run_metrics = _detail_table(
+    "run_metrics",
+    _namespace(),
+    _key("run_id", UuidType),
+    _key("name"),
+    _key("position", Integer),
+    _column("step", BigInteger, optional=True),
+    _column("value", Real),
+    _column("recorded_at", optional=True),
+    _belongs_to("runs", "run_id"),
+)
+
+datasets = _table(
+    "datasets",
+    *_record_columns(),
+    _column("name"),
+    sa.UniqueConstraint("namespace_id", "name"),
+)
+
+dataset_versions = _table(
+    "dataset_versions",
+    *_record_columns(),
+    _column("dataset_id", UuidType),
+    _column("number", Integer),
+    _column("digest", optional=True),
+    sa.UniqueConstraint("namespace_id", "dataset_id", "number"),
+    # One digest is one version of a dataset; versions whose digest is unknown are told apart by number alone.
+    sa.UniqueConstraint("namespace_id", "dataset_id", "digest"),
+    sa.CheckConstraint("number >= 1", name="number_from_one"),
+    sa.Index("ix_dataset_versions_digest", "namespace_id", "digest"),
+    _belongs_to("datasets", "dataset_id"),
+)
+
+deployments = _table(
+    "deployments",
+    *_record_columns(),
+    _column("version_id", UuidType),
+    _column("target"),
+    _column("status"),
+    # The target while the deployment is active, else null: unique, so that one version at a time is served there.
+    _column("active_target", optional=True),
+    sa.UniqueConstraint("namespace_id", "active_target"),
+    sa.Index("ix_deployments_version", "namespace_id", "version_id"),
+    _belongs_to("model_versions", "version_id"),
+)
+
+lineage_nodes = _table(
+    "lineage_nodes",
+    _namespace(),
+    _key("id", UuidType),
+    _column("kind"),
+    _column("name"),
+    # The longest way from a root. An edge must lead to a later generation, so no cycle can be stored (invariant I7).
+    _column("generation", Integer),
+    sa.UniqueConstraint("namespace_id", "id", "generation"),
+)
+
+lineage_edges = _detail_table(
+    "lineage_edges",
+    _namespace(),
+    _key("target_id", UuidType),
+    _key("source_id", UuidType),
+    _key("relation"),
+    # '' rather than null: part of the key, since one run may read one dataset version in two roles.
+    _key("role"),
+    _column("source_generation", Integer),
+    _column("target_generation", Integer),
+    _column("run_id", UuidType, optional=True),
+    _column("event_id", UuidType),
+    _column("created_at"),
+    sa.CheckConstraint("source_generation < target_generation", name="acyclic"),
+    sa.ForeignKeyConstraint(
+        ["namespace_id", "source_id", "source_generation"],
+        ["lineage_nodes.namespace_id", "lineage_nodes.id", "lineage_nodes.generation"],
+        onupdate="CASCADE",
+        name="fk_lineage_edges_source",
+    ),
+    sa.ForeignKeyConstraint(
+        ["namespace_id", "target_id", "target_generation"],
+        ["lineage_nodes.namespace_id", "lineage_nodes.id", "lineage_nodes.generation"],
+        onupdate="CASCADE",
+        name="fk_lineage_edges_target",
+    ),
+    sa.Index("ix_lineage_edges_source", "namespace_id", "source_id"),
+)
+
+identifiers = _detail_table(
+    "identifiers",
+    _namespace(),
+    _key("scheme"),
+    _key("value"),
+    _column("kind"),
+    _column("record_id", UuidType),
+    sa.Index("ix_identifiers_record", "namespace_id", "record_id"),
+)
+
+events = _table(
+    "events",
+    _namespace(),
+    _key("id", UuidType),
+    _column("subject_id", UuidType),
+    # Gapless for each subject: the n-th event made the n-th revision.
+    _column("revision", Integer),
+    _column("action"),
+    _column("subject"),
+    _column("occurred_at"),
+    _column("body", Bytes),
+    sa.UniqueConstraint("namespace_id", "subject_id", "revision"),
+)
+
+outbox = _detail_table(
+    "outbox",
+    _namespace(),
+    _key("event_id", UuidType),
+    sa.ForeignKeyConstraint(["namespace_id", "event_id"], ["events.namespace_id", "events.id"]),
+)
+
+idempotency_keys = _table(
+    "idempotency_keys",
+    _namespace(),
+    _key("key"),
+    _column("body_digest", Bytes),
+    _column("answer", Bytes),
+    _column("created_at"),
+)
