@@ -1,0 +1,28 @@
+"""Who asks, in which namespace."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from studbook.domain.documents import Access
+from studbook.domain.errors import PermissionDeniedError
+
+_RANK = {Access.READ: 0, Access.WRITE: 1, Access.ADMIN: 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """An authenticated principal at work in one namespace."""
+
+    namespace_id: int
+    namespace: str
+    actor: str
+    access: Access
+    authenticated_by: str
+    request_id: str = ""
+
+    def require(self, access: Access) -> None:
+        """Raise PermissionDeniedError unless the caller's token allows `access`."""
+        if _RANK[self.access] < _RANK[access]:
+            message = f"this needs a token with the right {access.value!r}; yours has {self.access.value!r}"
+            raise PermissionDeniedError(message)

@@ -1,0 +1,142 @@
+"""The main act: one document becomes a complete record, all or nothing.
+
+Waiting documents of a namespace are recorded together: what they refer to is read in a handful of queries, each
+document is planned in memory, and the rows of all are inserted table by table (decision 0002).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from studbook.domain.canonical import JsonObject, canonical_json
+from studbook.domain.documents import Access, IngestDocument
+from studbook.domain.errors import IdempotencyConflictError, StudbookError, Violation
+from studbook.domain.names import model_name
+from studbook.services.ingestion.inputs import InputStager
+from studbook.services.ingestion.planning import Planner
+from studbook.services.ingestion.resolution import Resolution, Wants
+from studbook.services.ingestion.versions import stage_model, stage_version
+from studbook.services.recording import Recorder, etag
+from studbook.storage import ingestion as storage
+from studbook.storage.tables import idempotency_keys
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from concurrent.futures import Future
+
+    from studbook.services.caller import Caller
+    from studbook.storage.database import Database
+    from studbook.storage.unit_of_work import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Ingestion:
+    """A document to be recorded, by whom, and the key under which it is recorded only once."""
+
+    caller: Caller
+    document: IngestDocument
+    idempotency_key: str | None = None
+    body_digest: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a document became, as JSON bytes; `replayed` when it had been recorded before."""
+
+    body: bytes
+    replayed: bool = False
+
+
+def body_digest(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
+    """By what a body is recognised: the SHA-256 of its canonical JSON."""
+    return hashlib.sha256(canonical_json(value)).digest()
+
+
+def submit(database: Database, ingestion: Ingestion) -> Future[Answer]:
+    """Queue a document; the future holds its answer once it is committed, or the error that refused it."""
+    ingestion.caller.require(Access.WRITE)
+    return database.work.submit(ingest_many, ingestion, joint=("ingest", ingestion.caller.namespace_id))
+
+
+def ingest(database: Database, ingestion: Ingestion) -> Answer:
+    """Record a document.
+
+    Raises a StudbookError that names every fault; then nothing was stored.
+    """
+    return submit(database, ingestion).result()
+
+
+def ingest_many(transaction: Transaction, ingestions: Sequence[Ingestion]) -> list[Answer | StudbookError]:
+    """Record the documents of one namespace in an open transaction; each is all or nothing."""
+    namespace_id = ingestions[0].caller.namespace_id
+    wants, keys = Wants(), set()
+    for ingestion in ingestions:
+        wants.add_document(ingestion.document)
+        if ingestion.idempotency_key is not None:
+            keys.add(ingestion.idempotency_key)
+    answers = storage.find_answers(transaction.connection, namespace_id, keys) if keys else {}
+    resolution = Resolution(transaction.connection, namespace_id, wants)
+    outcomes: list[Answer | StudbookError] = []
+    for ingestion in ingestions:
+        try:
+            outcomes.append(_ingest_once(transaction, resolution, ingestion, answers))
+        except StudbookError as refusal:
+            outcomes.append(refusal)
+    transaction.flush()
+    if resolution.counted:
+        storage.count_versions(transaction.connection, namespace_id, resolution.counted)
+    return outcomes
+
+
+def _ingest_once(
+    transaction: Transaction, resolution: Resolution, ingestion: Ingestion, answers: dict[str, tuple[bytes, bytes]]
+) -> Answer:
+    key = ingestion.idempotency_key
+    if key is not None and (known := answers.get(key)):
+        digest, body = known
+        if digest != ingestion.body_digest:
+            message = "this Idempotency-Key was used for another document; use a new key for each document"
+            raise IdempotencyConflictError(message, [Violation("", IdempotencyConflictError.code, message)])
+        return Answer(body, replayed=True)
+    plan = Planner(resolution).plan(ingestion.document)
+    recorder = Recorder(transaction, ingestion.caller)
+    body = json.dumps(_stage(recorder, resolution, ingestion.document, plan), ensure_ascii=False).encode()
+    if key is not None:
+        answers[key] = (ingestion.body_digest, body)
+        transaction.stage(
+            idempotency_keys,
+            {
+                "namespace_id": ingestion.caller.namespace_id,
+                "key": key,
+                "body_digest": ingestion.body_digest,
+                "answer": body,
+                "created_at": recorder.now,
+            },
+        )
+    return Answer(body)
+
+
+def _stage(recorder: Recorder, resolution: Resolution, document: IngestDocument, plan: Any) -> JsonObject:  # noqa: ANN401 - a Plan
+    stager = InputStager(recorder, resolution)
+    staged = stager.stage(document.run, plan)
+    edges = list(staged.edges)
+    model = version = None
+    if document.model is not None:
+        head, created = stage_model(recorder, resolution, document.model)
+        found, number, drawn = stage_version(recorder, resolution, stager, document, plan, staged)
+        edges += drawn
+        model = {"name": model_name(document.model.name), "id": str(head.id), "created": created}
+        version = {"name": found.name, "id": str(found.id), "number": number, "etag": etag(1)}
+    run = staged.run
+    return {
+        "model": model,
+        "version": version,
+        "run": {"name": run.name, "id": str(run.id), "created": staged.run_created} if run else None,
+        "datasets": [entry.as_json() for entry in staged.inputs],
+        "edges": [edge.as_json() for edge in edges],
+        "events": [event.as_json() for event in recorder.recorded],
+        "warnings": [warning.as_json() for warning in plan.warnings],
+    }

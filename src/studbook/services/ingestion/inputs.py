@@ -1,0 +1,223 @@
+"""Stages the datasets and the run of a document."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from studbook.domain.canonical import JsonObject
+from studbook.domain.events import Action
+from studbook.domain.ids import new_id
+from studbook.domain.names import Kind, dataset_name, dataset_version_name, quoted, run_name
+from studbook.services.ingestion.lineage import Edge, following, stage_edges, stage_node
+from studbook.services.ingestion.planning import RUN_FIELDS
+from studbook.services.ingestion.resolution import DatasetState, RunState, load_record
+from studbook.storage.ingestion import DatasetRow, count_points
+from studbook.storage.references import Found
+from studbook.storage.tables import dataset_versions, datasets, experiments, identifiers, run_metrics, runs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from uuid import UUID
+
+    from studbook.domain.documents import DatasetPart, RunPart, SeriesPoint
+    from studbook.services.ingestion.planning import Plan
+    from studbook.services.ingestion.resolution import Resolution
+    from studbook.services.recording import Recorder
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A dataset version that a document names, and what it was used for."""
+
+    found: Found
+    role: str
+    created: bool
+
+    def as_json(self) -> JsonObject:
+        """The dataset as it stands in an answer."""
+        return {"name": self.found.name, "id": str(self.found.id), "role": self.role, "created": self.created}
+
+    def as_entry(self) -> JsonObject:
+        """The dataset as it stands in the record of a run or version."""
+        return {"name": self.found.name, "id": str(self.found.id), "role": self.role, "digest": self.found.digest}
+
+
+@dataclass(slots=True)
+class Staged:
+    """The run and datasets of a document, staged."""
+
+    inputs: list[Input]
+    run: Found | None = None
+    run_created: bool = False
+    edges: list[Edge] = field(default_factory=list)
+
+
+class InputStager:
+    """Stages what a model version comes from."""
+
+    def __init__(self, recorder: Recorder, resolution: Resolution) -> None:
+        self._recorder = recorder
+        self._resolution = resolution
+        self._caller = recorder.caller
+
+    def stage(self, run: RunPart | None, plan: Plan, *, also_from: Iterable[Found] = ()) -> Staged:
+        """Stage the datasets and the run; `also_from` are further sources of the run (an evaluated version)."""
+        staged = Staged([])
+        for entry in plan.inputs:
+            found, created = (entry.found, False) if entry.found else self._stage_dataset_version(entry.part)
+            staged.inputs.append(Input(found, entry.part.role.value, created))
+        if run is not None:
+            self._stage_run(run, plan.run, staged, list(also_from))
+        return staged
+
+    def stage_claims(self, claims: dict[str, str], kind: Kind, record_id: UUID) -> None:
+        """Stage foreign identifiers of a record."""
+        self._recorder.transaction.stage(
+            identifiers,
+            *(
+                {"namespace_id": self._caller.namespace_id, "scheme": scheme, "value": value, "kind": kind.value, "record_id": record_id}
+                for scheme, value in claims.items()
+            ),
+        )
+
+    def _stage_dataset_version(self, part: DatasetPart) -> tuple[Found, bool]:
+        name = part.name or ""
+        state = self._resolution.datasets.get(name) or self._stage_dataset(name)
+        if part.digest is not None and (row := state.by_digest.get(part.digest)):
+            # The same version stands twice in one document, in two roles.
+            return Found(row.id, Kind.DATASET_VERSION, dataset_version_name(name, row.number), 0, row.digest), False
+        version_id, number = new_id(), state.last + 1
+        found = Found(version_id, Kind.DATASET_VERSION, dataset_version_name(name, number), 0, part.digest)
+        record: JsonObject = {
+            **self._heading(Kind.DATASET_VERSION, found),
+            "dataset": name,
+            "number": number,
+            "digest": part.digest,
+            "uri": part.uri,
+            "rows": part.rows,
+            "license": part.license,
+            "sensitivity": part.sensitivity.value if part.sensitivity else None,
+            "schema": part.schema_,
+            "profile": part.profile,
+            "description": part.description,
+            "identifiers": part.identifiers,
+        }
+        columns = {"dataset_id": state.id, "number": number, "digest": part.digest}
+        self._recorder.register(dataset_versions, version_id, Action.DATASET_VERSION_REGISTERED, record, columns)
+        stage_node(self._recorder, found)
+        self.stage_claims(part.identifiers, Kind.DATASET_VERSION, version_id)
+        row = DatasetRow(version_id, number, part.digest, b"")
+        self._resolution.add_dataset_version(name, row, found, part.identifiers)
+        return found, True
+
+    def _stage_dataset(self, name: str) -> DatasetState:
+        found = Found(new_id(), Kind.DATASET, dataset_name(name))
+        record = {**self._heading(Kind.DATASET, found), "dataset": name}
+        self._recorder.register(datasets, found.id, Action.DATASET_REGISTERED, record, {"name": name})
+        state = self._resolution.datasets[name] = DatasetState(found.id, 0)
+        return state
+
+    def _stage_run(self, part: RunPart, state: RunState | None, staged: Staged, also_from: list[Found]) -> None:
+        if state is not None:
+            self._continue_run(part, state, staged)
+            return
+        sources = [entry.found for entry in staged.inputs] + also_from
+        run_id = part.id or new_id()
+        found = Found(run_id, Kind.RUN, run_name(run_id), following(sources, least=1))
+        record = self._run_record(part, found, staged.inputs)
+        columns = {
+            "kind": part.kind.value,
+            "status": part.status.value,
+            "job": part.job,
+            "experiment_id": self._stage_experiment(part.experiment) if part.experiment else None,
+            "code_commit": part.code.commit if part.code else None,
+        }
+        event_id = self._recorder.register(runs, run_id, Action.RUN_RECORDED, record, columns)
+        stage_node(self._recorder, found)
+        self.stage_claims(part.identifiers, Kind.RUN, run_id)
+        self._stage_points(run_id, part.metrics, {})
+        edges = [Edge(entry.found, found, "input", entry.role) for entry in staged.inputs]
+        edges += [Edge(source, found, "evaluated") for source in also_from]
+        staged.edges = stage_edges(self._recorder, edges, run_id=run_id, event_id=event_id)
+        staged.run, staged.run_created = found, True
+        self._resolution.add_run(RunState(run_id, 1, b"", found.generation), found, part.identifiers)
+
+    def _continue_run(self, part: RunPart, state: RunState, staged: Staged) -> None:
+        """Add to a recorded run what became known later: its end, more inputs, more points."""
+        found = Found(state.id, Kind.RUN, run_name(state.id), state.generation)
+        staged.run = found
+        self._recorder.transaction.flush()
+        record = load_record(state.record) if state.record else self._reload(state)
+        known = {(entry["id"], entry["role"]) for entry in record["inputs"]}
+        fresh = [entry for entry in staged.inputs if (str(entry.found.id), entry.role) not in known]
+        later = {
+            name: value
+            for name in ("status", "ended_at", "error")
+            if name in part.model_fields_set and (value := part.model_dump(mode="json")[name]) != record[name]
+        }
+        if part.ref is None and part.metrics:
+            self._stage_points(state.id, part.metrics, count_points(self._resolution.connection, self._caller.namespace_id, state.id))
+        if not fresh and not later:
+            return
+        changed = {**record, **later, "inputs": record["inputs"] + [entry.as_entry() for entry in fresh]}
+        event_id = self._recorder.amend(runs, state, Action.RUN_CONTINUED, changed, {"status": changed["status"]})
+        self._resolution.runs[state.id] = RunState(state.id, state.revision + 1, b"", state.generation)
+        edges = [Edge(entry.found, found, "input", entry.role) for entry in fresh]
+        staged.edges = stage_edges(self._recorder, edges, run_id=state.id, event_id=event_id)
+
+    def _reload(self, state: RunState) -> dict[str, Any]:
+        """The record of a run that an earlier document of this transaction made or continued."""
+        from studbook.storage.ingestion import lock_runs  # noqa: PLC0415 - the rare path
+
+        row = lock_runs(self._resolution.connection, self._caller.namespace_id, [state.id])[state.id]
+        state.record, state.revision = row.record, row.revision
+        return load_record(row.record)
+
+    def _run_record(self, part: RunPart, found: Found, inputs: list[Input]) -> JsonObject:
+        given = part.model_dump(mode="json", exclude={"ref", "id", "metrics"})
+        fields = {RUN_FIELDS.get(name, name): value for name, value in given.items()}
+        return {**fields, **self._heading(Kind.RUN, found), "inputs": [entry.as_entry() for entry in inputs]}
+
+    def _stage_experiment(self, name: str) -> UUID:
+        known = self._resolution.experiments.get(name)
+        if known is not None:
+            return known
+        found = Found(new_id(), Kind.EXPERIMENT, f"experiments/{quoted(name)}")
+        record = {**self._heading(Kind.EXPERIMENT, found), "experiment": name}
+        self._recorder.register(experiments, found.id, Action.EXPERIMENT_CREATED, record, {"name": name})
+        self._resolution.experiments[name] = found.id
+        return found.id
+
+    def _stage_points(self, run_id: UUID, points: Iterable[SeriesPoint], counts: dict[str, int]) -> None:
+        rows = []
+        for point in points:
+            position = counts.get(point.name, 0)
+            counts[point.name] = position + 1
+            rows.append(
+                {
+                    "namespace_id": self._caller.namespace_id,
+                    "run_id": run_id,
+                    "name": point.name,
+                    "position": position,
+                    "step": point.step,
+                    "value": point.value,
+                    "recorded_at": point.recorded_at,
+                }
+            )
+        self._recorder.transaction.stage(run_metrics, *rows)
+
+    def _heading(self, kind: Kind, found: Found) -> JsonObject:
+        return heading(self._recorder, kind, found)
+
+
+def heading(recorder: Recorder, kind: Kind, found: Found) -> JsonObject:
+    """What every record begins with."""
+    return {
+        "kind": kind.value,
+        "id": str(found.id),
+        "name": found.name,
+        "namespace": recorder.caller.namespace,
+        "created_at": recorder.now,
+        "created_by": recorder.caller.actor,
+    }

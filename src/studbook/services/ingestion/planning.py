@@ -1,0 +1,221 @@
+"""Checks a document against what is recorded, before anything is staged: all its faults are found, and none leaves a trace."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from studbook.domain.errors import ConflictError, InvalidDocumentError, Violation
+from studbook.domain.names import BadReferenceError, ByIdentifier, Kind, dataset_version_name, parse_reference
+from studbook.domain.parsing import pointer
+from studbook.services.ingestion.resolution import load_record
+from studbook.storage.references import Found
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+    from studbook.domain.documents import DatasetPart, IngestDocument, Metric, ModelPart, RunPart, VersionPart
+    from studbook.services.ingestion.resolution import Resolution, RunState
+    from studbook.storage.ingestion import DatasetRow
+
+_CONFLICTS: Final = frozenset(
+    {"dataset_contradicted", "run_contradicted", "identifier_taken", "model_archived", "run_has_outputs"}
+)
+# What two accounts of one run must agree on; its status, end and error may become known later.
+_RUN_IDENTITY: Final = ("kind", "name", "job", "experiment", "code", "environment", "seed", "started_at")
+
+
+@dataclass(slots=True)
+class InputPlan:
+    """A dataset entry: the recorded version it means, or None when one must be made."""
+
+    part: DatasetPart
+    found: Found | None
+
+
+@dataclass(slots=True)
+class Plan:
+    """A document that can be recorded as it stands."""
+
+    inputs: list[InputPlan]
+    run: RunState | None = None
+    parents: list[tuple[Found, str]] = field(default_factory=list)
+    # For each metric the dataset version it was measured on: recorded, or the position of an entry of the document.
+    measured_on: list[Found | int | None] = field(default_factory=list)
+    warnings: list[Violation] = field(default_factory=list)
+
+
+class Planner:
+    """Plans one document; `faults` gathers what is wrong with it."""
+
+    def __init__(self, resolution: Resolution) -> None:
+        self._resolution = resolution
+        self.faults: list[Violation] = []
+        self._warnings: list[Violation] = []
+
+    def plan(self, document: IngestDocument) -> Plan:
+        """The plan of an ingestion document.
+
+        Raises InvalidDocumentError, or ConflictError when it only contradicts what is recorded.
+        """
+        plan = self.plan_inputs(document.run, document.datasets)
+        if document.model is not None and document.version is not None:
+            self._plan_version(document.model, document.version, document.datasets, plan)
+        return self.finish(plan)
+
+    def plan_inputs(self, run: RunPart | None, datasets: Sequence[DatasetPart]) -> Plan:
+        """Check a run and the datasets beside it."""
+        plan = Plan([self._plan_dataset(index, part) for index, part in enumerate(datasets)])
+        self._compare_entries(datasets)
+        if run is not None:
+            plan.run = self._plan_run(run)
+        return plan
+
+    def finish(self, plan: Plan) -> Plan:
+        """The plan, unless there are faults."""
+        if self.faults:
+            kind = ConflictError if all(fault.code in _CONFLICTS for fault in self.faults) else InvalidDocumentError
+            raise kind(f"the document has {len(self.faults)} fault(s); nothing was stored", self.faults)
+        plan.warnings = self._warnings
+        return plan
+
+    def _fault(self, place: tuple[str | int, ...], code: str, message: str) -> None:
+        self.faults.append(Violation(pointer(place), code, message))
+
+    def _warn(self, place: tuple[str | int, ...], code: str, message: str) -> None:
+        self._warnings.append(Violation(pointer(place), code, message))
+
+    def _one(self, place: tuple[str | int, ...], text: str, kind: Kind, noun: str) -> Found | None:
+        """The single record of a kind that a reference means; anything else is a fault."""
+        found = [match for match in self._resolution.find(parse_reference(text)) if match.kind is kind]
+        if len(found) == 1:
+            return found[0]
+        if not found:
+            self._fault(place, "unknown_reference", f"{text[:120]!r} means no {noun} in this namespace; register it first or correct the reference")
+        else:
+            names = ", ".join(match.name for match in found[:4])
+            self._fault(place, "ambiguous_reference", f"{text[:120]!r} means several: {names}; name one of them")
+        return None
+
+    def _check_claims(self, place: tuple[str | int, ...], identifiers: dict[str, str], record_id: UUID | None) -> None:
+        for scheme, value in identifiers.items():
+            holder = self._resolution.claims.get((scheme, value))
+            if holder is not None and holder != record_id:
+                found = self._resolution.find(ByIdentifier(scheme, value))
+                name = found[0].name if found else str(holder)
+                message = f"{scheme}:{value[:80]} belongs to {name}; an identifier names one record only"
+                self._fault((*place, "identifiers", scheme), "identifier_taken", message)
+
+    def _plan_dataset(self, index: int, part: DatasetPart) -> InputPlan:
+        place = ("datasets", index)
+        if part.ref is not None:
+            return InputPlan(part, self._one((*place, "ref"), part.ref, Kind.DATASET_VERSION, "dataset version"))
+        row = self._find_version(place, part)
+        if row is None:
+            self._check_claims(place, part.identifiers, None)
+            if part.digest is None and part.version is None:
+                self._warn(place, "dataset_without_digest", "without a digest nobody can tell later whether this data changed; add one")
+            return InputPlan(part, None)
+        self._check_claims(place, part.identifiers, row.id)
+        self._compare_dataset(place, part, row)
+        name = dataset_version_name(part.name or "", row.number)
+        return InputPlan(part, Found(row.id, Kind.DATASET_VERSION, name, 0, row.digest))
+
+    def _find_version(self, place: tuple[str | int, ...], part: DatasetPart) -> DatasetRow | None:
+        state = self._resolution.datasets.get(part.name or "")
+        if part.version is not None:
+            row = state.by_number.get(part.version) if state else None
+            if row is None:
+                self._fault((*place, "version"), "unknown_reference", f"the dataset has no version {part.version}; leave 'version' out to record a new one")
+            elif part.digest is not None and row.digest != part.digest:
+                message = f"version {part.version} is recorded with {row.digest or 'no digest'}; other bytes are another version"
+                self._fault((*place, "digest"), "dataset_contradicted", message)
+            return row
+        if state is None:
+            return None
+        if part.digest is not None:
+            return state.by_digest.get(part.digest)
+        latest = state.by_number.get(state.last)
+        if latest is not None and latest.digest is None and load_record(latest.record)["uri"] == part.uri:
+            return latest
+        return None
+
+    def _compare_dataset(self, place: tuple[str | int, ...], part: DatasetPart, row: DatasetRow) -> None:
+        record = load_record(row.record)
+        if part.rows is not None and record["rows"] is not None and part.rows != record["rows"]:
+            message = f"this dataset version is recorded with {record['rows']} rows; the same bytes cannot have {part.rows}"
+            self._fault((*place, "rows"), "dataset_contradicted", message)
+        for name in ("uri", "license", "sensitivity", "schema", "profile", "description"):
+            given = getattr(part, "schema_" if name == "schema" else name)
+            if given is not None and given != record[name]:
+                self._warn((*place, name), "dataset_kept", "this dataset version is recorded already; what was recorded first was kept")
+
+    def _compare_entries(self, datasets: Sequence[DatasetPart]) -> None:
+        first: dict[tuple[str | None, str], int | None] = {}
+        for index, part in enumerate(datasets):
+            if part.digest is not None and first.setdefault((part.name, part.digest), part.rows) != part.rows:
+                self._fault(("datasets", index, "rows"), "dataset_contradicted", "the same dataset version stands above with another number of rows")
+
+    def _plan_run(self, part: RunPart) -> RunState | None:
+        if part.ref is not None:
+            found = self._one(("run", "ref"), part.ref, Kind.RUN, "run")
+            return self._resolution.runs[found.id] if found else None
+        state = self._resolution.runs.get(part.id) if part.id else None
+        self._check_claims(("run",), part.identifiers, state.id if state else None)
+        if state is None:
+            return None
+        record = load_record(state.record)
+        for name in _RUN_IDENTITY:
+            if name in part.model_fields_set and part.model_dump(mode="json")[name] != record[RUN_FIELDS.get(name, name)]:
+                self._fault(("run", name), "run_contradicted", f"the run is recorded with another {name!r}; a run happens once, so use a new id")
+        return state
+
+    def _plan_version(self, model: ModelPart, version: VersionPart, datasets: Sequence[DatasetPart], plan: Plan) -> None:
+        head = self._resolution.models.get(model.name)
+        if head is not None and head.archived:
+            self._fault(("model", "name"), "model_archived", "the model is archived; restore it before registering a version")
+        elif head is not None and model.model_fields_set != {"name"}:
+            self._warn(("model",), "model_kept", "the model exists; its description, owners and tags were left as they are")
+        seen: set[tuple[UUID, str]] = set()
+        for index, parent in enumerate(version.parents):
+            found = self._one(("version", "parents", index, "ref"), parent.ref, Kind.MODEL_VERSION, "model version")
+            if found is None:
+                continue
+            if (found.id, parent.relation) in seen:
+                self._fault(("version", "parents", index), "duplicate_parent", f"{found.name} stands twice with the same relation")
+            seen.add((found.id, parent.relation))
+            plan.parents.append((found, parent.relation.value))
+        self._check_claims(("version",), version.identifiers, None)
+        plan.measured_on = self.plan_metrics(("version", "metrics"), version.metrics, datasets)
+
+    def plan_metrics(
+        self, place: tuple[str | int, ...], metrics: Sequence[Metric], datasets: Sequence[DatasetPart]
+    ) -> list[Found | int | None]:
+        """For each metric the dataset version it was measured on."""
+        positions: dict[str | None, list[int]] = {}
+        for position, part in enumerate(datasets):
+            positions.setdefault(part.name, []).append(position)
+        measured: dict[str | None, Found | int | None] = {None: None}
+        for index, metric in enumerate(metrics):
+            if metric.dataset not in measured:
+                measured[metric.dataset] = self._measured_on((*place, index, "dataset"), metric.dataset, positions)
+        return [measured[metric.dataset] for metric in metrics]
+
+    def _measured_on(self, place: tuple[str | int, ...], text: str, positions: dict[str | None, list[int]]) -> Found | int | None:
+        entries = positions.get(text, [])
+        if len(entries) == 1:
+            return entries[0]
+        if entries:
+            self._fault(place, "ambiguous_reference", f"the document lists {text[:120]!r} {len(entries)} times; refer to the version it was measured on")
+            return None
+        try:
+            return self._one(place, text, Kind.DATASET_VERSION, "dataset version")
+        except BadReferenceError:
+            message = f"{text[:120]!r} is neither a dataset of this document nor a reference such as datasets/NAME/versions/1"
+            self._fault(place, "unknown_reference", message)
+            return None
+
+
+# Fields of a run's document that its record names otherwise, since a record's own `kind` and `name` say what it is.
+RUN_FIELDS: Final[dict[str, Any]] = {"kind": "run_kind", "name": "title"}

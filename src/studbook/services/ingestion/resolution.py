@@ -1,0 +1,198 @@
+"""What the documents of a group mean in the database, read at once and kept up to date while they are planned.
+
+A document may refer to what an earlier document of its group has just made, so each staged record is added here.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from studbook.domain.names import ByNumber, Kind, Reference, parse_reference
+from studbook.domain.names import ById, ByIdentifier
+from studbook.storage import ingestion as storage
+from studbook.storage.ingestion import DatasetRow, ModelHead
+from studbook.storage.references import Found, find_records
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from sqlalchemy.engine import Connection
+
+    from studbook.domain.documents import DatasetPart, IngestDocument, Metric, RunPart
+
+
+@dataclass(slots=True)
+class DatasetState:
+    """A dataset, and those of its versions that the documents may mean."""
+
+    id: UUID
+    last: int
+    by_digest: dict[str, DatasetRow] = field(default_factory=dict)
+    by_number: dict[int, DatasetRow] = field(default_factory=dict)
+
+    def add(self, row: DatasetRow) -> None:
+        """Take note of a version."""
+        self.by_number[row.number] = row
+        if row.digest is not None:
+            self.by_digest[row.digest] = row
+
+
+@dataclass(slots=True)
+class RunState:
+    """A recorded run, locked."""
+
+    id: UUID
+    revision: int
+    record: bytes
+    generation: int
+
+
+@dataclass(slots=True)
+class Wants:
+    """The names, references and identifiers that occur in a group of documents."""
+
+    models: set[str] = field(default_factory=set)
+    datasets: set[str] = field(default_factory=set)
+    digests: set[tuple[str, str]] = field(default_factory=set)
+    numbers: set[tuple[str, int | None]] = field(default_factory=set)
+    references: set[Reference] = field(default_factory=set)
+    claims: set[tuple[str, str]] = field(default_factory=set)
+    experiments: set[str] = field(default_factory=set)
+    runs: set[UUID] = field(default_factory=set)
+
+    def add_document(self, document: IngestDocument) -> None:
+        """Collect what an ingestion document names."""
+        if document.model is not None and document.version is not None:
+            self.models.add(document.model.name)
+            self.references.update(parse_reference(parent.ref) for parent in document.version.parents)
+            self.claims.update(document.version.identifiers.items())
+            self.add_metrics(document.version.metrics, document.datasets)
+        self.add_inputs(document.run, document.datasets)
+
+    def add_inputs(self, run: RunPart | None, datasets: Iterable[DatasetPart]) -> None:
+        """Collect what a run and the datasets beside it name."""
+        for part in datasets:
+            if part.ref is not None:
+                self.references.add(parse_reference(part.ref))
+                continue
+            assert part.name is not None  # noqa: S101 - the document's own rule; for the type checker
+            self.datasets.add(part.name)
+            self.claims.update(part.identifiers.items())
+            if part.digest is not None:
+                self.digests.add((part.name, part.digest))
+            if part.version is not None or part.digest is None:
+                self.numbers.add((part.name, part.version))
+        if run is None:
+            return
+        if run.ref is not None:
+            self.references.add(parse_reference(run.ref))
+        if run.id is not None:
+            self.runs.add(run.id)
+        if run.experiment is not None:
+            self.experiments.add(run.experiment)
+        self.claims.update(run.identifiers.items())
+
+    def add_metrics(self, metrics: Iterable[Metric], datasets: Iterable[DatasetPart]) -> None:
+        """Collect the recorded datasets that metrics were measured on."""
+        named = {part.name for part in datasets}
+        for text in {metric.dataset for metric in metrics if metric.dataset and metric.dataset not in named}:
+            try:
+                self.references.add(parse_reference(text))
+            except ValueError:
+                continue  # the plan reports it, with its place
+
+
+class Resolution:
+    """The records that a group of documents means, as far as they exist."""
+
+    def __init__(self, connection: Connection, namespace_id: int, wants: Wants) -> None:
+        self.connection = connection
+        self.namespace_id = namespace_id
+        self.models: dict[str, ModelHead] = {}
+        self.datasets: dict[str, DatasetState] = {}
+        self.experiments: dict[str, UUID] = {}
+        self.claims: dict[tuple[str, str], UUID] = {}
+        self.runs: dict[UUID, RunState] = {}
+        self.counted: dict[UUID, int] = {}
+        self._found: dict[Reference, list[Found]] = {}
+        self._load(wants)
+
+    def find(self, reference: Reference) -> list[Found]:
+        """The records that a reference means."""
+        return self._found.get(reference, [])
+
+    def _load(self, wants: Wants) -> None:
+        connection, namespace_id = self.connection, self.namespace_id
+        if wants.models:
+            self.models = storage.lock_models(connection, namespace_id, wants.models)
+        if wants.references:
+            self._found = find_records(connection, namespace_id, wants.references)
+        if wants.datasets:
+            self._load_datasets(wants)
+        if wants.experiments:
+            self.experiments = storage.find_experiments(connection, namespace_id, wants.experiments)
+        if wants.claims:
+            self.claims = storage.find_claims(connection, namespace_id, wants.claims)
+        self._load_runs(wants)
+
+    def _load_datasets(self, wants: Wants) -> None:
+        heads = storage.find_dataset_heads(self.connection, self.namespace_id, wants.datasets)
+        self.datasets = {name: DatasetState(dataset_id, last) for name, (dataset_id, last) in heads.items()}
+        digests = [(self.datasets[name].id, digest) for name, digest in wants.digests if name in self.datasets]
+        numbers = [
+            (state.id, number or state.last) for name, number in wants.numbers if (state := self.datasets.get(name))
+        ]
+        rows = storage.find_dataset_versions(self.connection, self.namespace_id, digests, numbers)
+        for state in self.datasets.values():
+            for row in rows.get(state.id, ()):
+                state.add(row)
+
+    def _load_runs(self, wants: Wants) -> None:
+        referred = {
+            found.id for reference in wants.references for found in self.find(reference) if found.kind is Kind.RUN
+        }
+        ids = wants.runs | referred
+        if not ids:
+            return
+        rows = storage.lock_runs(self.connection, self.namespace_id, ids)
+        nodes = find_records(self.connection, self.namespace_id, [ById(run_id) for run_id in rows])
+        for run_id, row in rows.items():
+            self.runs[run_id] = RunState(run_id, row.revision, row.record, nodes[ById(run_id)][0].generation)
+
+    def add_version(self, model: str, number: int, found: Found, digests: Sequence[str | None], claims: dict[str, str]) -> None:
+        """Take note of a model version made in this transaction."""
+        self._found[ByNumber(Kind.MODEL_VERSION, model, number)] = [found]
+        self._found[ByNumber(Kind.MODEL_VERSION, model, None)] = [found]
+        for digest in digests:
+            if digest is not None:
+                self._found.setdefault(ByIdentifier(*digest.split(":", 1)), []).append(found)
+        self._add(found, claims)
+
+    def add_dataset_version(self, dataset: str, row: DatasetRow, found: Found, claims: dict[str, str]) -> None:
+        """Take note of a dataset version made in this transaction."""
+        state = self.datasets[dataset]
+        state.last = row.number
+        state.add(row)
+        self._found[ByNumber(Kind.DATASET_VERSION, dataset, row.number)] = [found]
+        self._found[ByNumber(Kind.DATASET_VERSION, dataset, None)] = [found]
+        self._add(found, claims)
+
+    def add_run(self, state: RunState, found: Found, claims: dict[str, str]) -> None:
+        """Take note of a run made in this transaction."""
+        self.runs[state.id] = state
+        self._add(found, claims)
+
+    def _add(self, found: Found, claims: dict[str, str]) -> None:
+        self._found[ById(found.id)] = [found]
+        for scheme, value in claims.items():
+            self.claims[scheme, value] = found.id
+            self._found[ByIdentifier(scheme, value)] = [found]
+
+
+def load_record(rendered: bytes) -> dict[str, Any]:
+    """A stored record as a value."""
+    record: dict[str, Any] = json.loads(rendered)
+    return record
