@@ -10,7 +10,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.pool import NullPool, QueuePool
 
 if TYPE_CHECKING:
@@ -43,7 +43,8 @@ class _SqliteUuid(sa.types.UserDefinedType[Any]):
 
 UuidType: Final = sa.Uuid().with_variant(_SqliteUuid(), "sqlite")
 Bytes: Final = sa.LargeBinary().with_variant(sqlite.BLOB(), "sqlite")
-Text: Final = sa.Text()
+# Sorted by code point on both engines, whatever the locale PostgreSQL was set up with.
+Text: Final = sa.Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
 Integer: Final = sa.Integer()
 BigInteger: Final = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 Real: Final = sa.Double().with_variant(sa.REAL(), "sqlite")
@@ -79,6 +80,8 @@ def _make_sqlite_engine(url: URL, pool_size: int) -> Engine:
     @event.listens_for(engine, "connect")
     def set_up(connection: Any, _record: Any) -> None:  # noqa: ANN401 - SQLAlchemy's signature
         connection.isolation_level = None
+        # SQLite's own lower() knows ASCII only.
+        connection.create_function("lower", 1, _lower, deterministic=True)
         cursor = connection.cursor()
         # WAL lets readers go on during a write; FULL makes a commit survive a power failure.
         cursor.execute("PRAGMA journal_mode = WAL")
@@ -96,6 +99,10 @@ def _make_sqlite_engine(url: URL, pool_size: int) -> Engine:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
+
+
+def _lower(text: str | None) -> str | None:
+    return None if text is None else text.lower()
 
 
 def is_embedded(engine: Engine) -> bool:

@@ -1,0 +1,170 @@
+"""Later facts about registered models: description, owners, tags, archiving, aliases."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from studbook.domain.documents import Access, AliasTarget, ModelPatch
+from studbook.domain.errors import ConflictError, InvalidDocumentError, NotFoundError
+from studbook.domain.events import Action
+from studbook.domain.names import Kind, find_name_fault, parse_place, version_name
+from studbook.services.ingestion.resolution import load_record
+from studbook.services.ingestion.versions import stage_owners
+from studbook.services.reading import Shown, get_model, missing_version
+from studbook.services.recording import Recorder, check_match, etag
+from studbook.storage import facts
+from studbook.storage import reading as storage
+from studbook.storage.tables import aliases, model_tags, owners, registered_models
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection, Row
+
+    from studbook.domain.canonical import JsonObject
+    from studbook.services.caller import Caller
+    from studbook.storage.database import Database
+    from studbook.storage.unit_of_work import Transaction
+
+
+def change_model(database: Database, caller: Caller, name: str, patch: ModelPatch, if_match: str | None) -> Shown:
+    """Change what may change of a model.
+
+    Raises NotFoundError, StaleRecordError.
+    """
+    caller.require(Access.WRITE)
+
+    def change(transaction: Transaction) -> Shown:
+        row = _lock(transaction, caller, name)
+        check_match(if_match, row.revision)
+        record = load_record(row.record)
+        recorder = Recorder(transaction, caller)
+        changed = _patched(recorder, row, record, patch)
+        if changed != record:
+            action = archiving_action(record, changed, Action.MODEL_ARCHIVED, Action.MODEL_RESTORED, Action.MODEL_CHANGED)
+            recorder.amend(registered_models, row, action, changed, {"archived_at": changed["archived_at"]})
+        transaction.flush()
+        return get_model(transaction.connection, caller.namespace_id, name)
+
+    return database.work.run(change)  # type: ignore[no-any-return]
+
+
+def _patched(recorder: Recorder, row: Row[Any], record: JsonObject, patch: ModelPatch) -> JsonObject:
+    changed = dict(record)
+    given = patch.model_fields_set
+    transaction, namespace_id = recorder.transaction, recorder.caller.namespace_id
+    if "description" in given:
+        changed["description"] = patch.description
+    if patch.owners is not None:
+        if len({owner.name for owner in patch.owners}) != len(patch.owners):
+            raise InvalidDocumentError.at("/owners", "duplicate_owner", "an owner stands twice; name each once")
+        changed["owners"] = [owner.model_dump(mode="json") for owner in patch.owners]
+        facts.delete_rows(transaction.connection, owners, namespace_id, model_id=row.id)
+        stage_owners(recorder, row.id, changed["owners"])
+    if patch.tags:
+        changed["tags"] = merge_tags(record["tags"], patch.tags)
+        facts.delete_tags(transaction.connection, model_tags, namespace_id, "model_id", row.id, list(patch.tags))
+        transaction.stage(
+            model_tags,
+            *(
+                {"namespace_id": namespace_id, "model_id": row.id, "key": key, "value": value}
+                for key, value in patch.tags.items()
+                if value is not None
+            ),
+        )
+    if patch.archived is not None:
+        changed["archived_at"] = archived_at(record, recorder.now, archived=patch.archived)
+    return changed
+
+
+def merge_tags(tags: dict[str, str], patch: dict[str, str | None]) -> dict[str, str]:
+    """The tags after a patch; a tag set to null is removed."""
+    merged = {**tags, **patch}
+    return {key: value for key, value in merged.items() if value is not None}
+
+
+def archived_at(record: JsonObject, now: str, *, archived: bool) -> str | None:
+    """When a record was archived, after it is archived or restored; archiving twice keeps the first time."""
+    return (record["archived_at"] or now) if archived else None
+
+
+def archiving_action(before: JsonObject, after: JsonObject, archived: Action, restored: Action, other: Action) -> Action:
+    """The action that a change of a record amounts to."""
+    if bool(before["archived_at"]) == bool(after["archived_at"]):
+        return other
+    return archived if after["archived_at"] else restored
+
+
+def show_alias(connection: Connection, namespace_id: int, model: str, alias: str) -> tuple[JsonObject, str]:
+    """An alias as the API shows it, and the model's ETag."""
+    row = storage.find_by_name(connection, Kind.MODEL, namespace_id, model)
+    number = load_record(row.record)["aliases"].get(alias) if row else None
+    if row is None or number is None:
+        raise missing_version(parse_place(model, f"@{alias}"))
+    version_id = facts.find_alias(connection, namespace_id, row.id, alias)
+    version = {"name": version_name(model, number), "number": number, "id": str(version_id)}
+    return {"alias": alias, "model": model, "version": version, "etag": etag(row.revision)}, etag(row.revision)
+
+
+def set_alias(
+    database: Database, caller: Caller, model: str, alias: str, target: AliasTarget, if_match: str | None
+) -> tuple[JsonObject, str]:
+    """Set or move an alias.
+
+    Raises NotFoundError, StaleRecordError, ConflictError for an archived version.
+    """
+    caller.require(Access.WRITE)
+    if fault := find_name_fault(alias) or (None if alias != "latest" else "'latest' always means the newest version"):
+        raise InvalidDocumentError.at("", "bad_alias", fault)
+
+    def change(transaction: Transaction) -> tuple[JsonObject, str]:
+        row = _lock(transaction, caller, model)
+        check_match(if_match, row.revision)
+        place = parse_place(model, target.version)
+        version = storage.find_version(transaction.connection, caller.namespace_id, place)
+        if version is None:
+            raise missing_version(place)
+        if load_record(version.record)["archived_at"]:
+            message = f"{version_name(model, version.number)} is archived; restore it before an alias names it"
+            raise ConflictError.at("/version", "version_archived", message)
+        record = load_record(row.record)
+        before = record["aliases"].get(alias)
+        if before != version.number:
+            recorder = Recorder(transaction, caller)
+            changed = {**record, "aliases": {**record["aliases"], alias: version.number}}
+            recorder.amend(registered_models, row, Action.ALIAS_MOVED if before else Action.ALIAS_SET, changed, {})
+            facts.delete_rows(transaction.connection, aliases, caller.namespace_id, model_id=row.id, name=alias)
+            transaction.stage(
+                aliases,
+                {"namespace_id": caller.namespace_id, "model_id": row.id, "name": alias, "version_id": version.id},
+            )
+            transaction.flush()
+        return show_alias(transaction.connection, caller.namespace_id, model, alias)
+
+    return database.work.run(change)  # type: ignore[no-any-return]
+
+
+def delete_alias(database: Database, caller: Caller, model: str, alias: str, if_match: str | None) -> None:
+    """Remove an alias.
+
+    Raises NotFoundError, StaleRecordError.
+    """
+    caller.require(Access.WRITE)
+
+    def change(transaction: Transaction) -> None:
+        row = _lock(transaction, caller, model)
+        check_match(if_match, row.revision)
+        record = load_record(row.record)
+        if alias not in record["aliases"]:
+            raise missing_version(parse_place(model, f"@{alias}"))
+        remaining = {name: number for name, number in record["aliases"].items() if name != alias}
+        recorder = Recorder(transaction, caller)
+        recorder.amend(registered_models, row, Action.ALIAS_DELETED, {**record, "aliases": remaining}, {})
+        facts.delete_rows(transaction.connection, aliases, caller.namespace_id, model_id=row.id, name=alias)
+
+    database.work.run(change)
+
+
+def _lock(transaction: Transaction, caller: Caller, model: str) -> Row[Any]:
+    row = storage.find_by_name(transaction.connection, Kind.MODEL, caller.namespace_id, model, lock=True)
+    if row is None:
+        raise NotFoundError(f"there is no model {model!r}")
+    return row

@@ -1,0 +1,112 @@
+"""Reads: records as the API shows them, as JSON bytes.
+
+A record's stored bytes are already JSON, so a read adds what changes beside it (ETag, aliases) and decodes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from studbook.domain.errors import MalformedInputError, NotFoundError
+from studbook.domain.names import ByAlias, ByNumber, Kind, Reference, dataset_name, model_name, version_name
+from studbook.services.recording import etag
+from studbook.storage import reading as storage
+from studbook.storage.references import Found, find_records
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from sqlalchemy.engine import Connection, Row
+
+    from studbook.domain.canonical import JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A record as JSON bytes, with its ETag."""
+
+    body: bytes
+    etag: str
+
+
+def show(row: Row[Any], extra: JsonObject | None = None) -> Shown:
+    """A row of any record's table as the API shows it."""
+    mark = etag(row.revision)
+    added = json.dumps({"etag": mark, "updated_at": row.updated_at, **(extra or {})}, ensure_ascii=False)
+    return Shown(added.encode()[:-1] + b"," + row.record[1:], mark)
+
+
+def get_model(connection: Connection, namespace_id: int, name: str) -> Shown:
+    """A registered model."""
+    row = storage.find_by_name(connection, Kind.MODEL, namespace_id, name)
+    if row is None:
+        raise NotFoundError(f"there is no model {name!r}; its versions would be under {model_name(name)}")
+    return show(row, {"latest_version": row.last_version or None})
+
+
+def get_version(connection: Connection, namespace_id: int, place: ByNumber | ByAlias) -> Shown:
+    """A model version by number, latest or alias."""
+    row = storage.find_version(connection, namespace_id, place)
+    if row is None:
+        raise missing_version(place)
+    return show(row, {"aliases": storage.find_aliases(connection, namespace_id, [row.id]).get(row.id, [])})
+
+
+def missing_version(place: ByNumber | ByAlias) -> NotFoundError:
+    """What to say of a place where no version is."""
+    if isinstance(place, ByAlias):
+        return NotFoundError(f"the model {place.model!r} has no alias {place.alias!r}")
+    if place.number is None:
+        return NotFoundError(f"there is no model {place.name!r} with a version")
+    return NotFoundError(f"there is no {version_name(place.name, place.number)}")
+
+
+def get_dataset(connection: Connection, namespace_id: int, name: str) -> Shown:
+    """A dataset."""
+    row = storage.find_by_name(connection, Kind.DATASET, namespace_id, name)
+    if row is None:
+        raise NotFoundError(f"there is no {dataset_name(name)}")
+    return show(row)
+
+
+def get_dataset_version(connection: Connection, namespace_id: int, place: ByNumber) -> Shown:
+    """A dataset version by number or latest."""
+    row = storage.find_dataset_version(connection, namespace_id, place)
+    if row is None:
+        raise NotFoundError(f"the dataset {place.name!r} has no version {place.number or 'yet'}")
+    return show(row)
+
+
+def get_by_id(connection: Connection, kind: Kind, namespace_id: int, record_id: UUID) -> Shown:
+    """A run, deployment or token by its id."""
+    row = storage.find_by_id(connection, kind, namespace_id, record_id)
+    if row is None:
+        raise NotFoundError(f"there is no {kind.value.replace('_', ' ')} with the id {record_id}")
+    return show(row)
+
+
+def resolve(connection: Connection, namespace_id: int, reference: Reference) -> list[Found]:
+    """Every record that a reference means.
+
+    Raises NotFoundError when there is none.
+    """
+    found = find_records(connection, namespace_id, [reference])[reference]
+    if not found:
+        raise NotFoundError("no record of this namespace carries that name or identifier")
+    return found
+
+
+def get_record(connection: Connection, namespace_id: int, reference: Reference, text: str) -> Found:
+    """The one record that a reference means.
+
+    Raises NotFoundError when it means none, MalformedInputError when it means several.
+    """
+    found = find_records(connection, namespace_id, [reference])[reference]
+    if not found:
+        raise NotFoundError(f"{text[:120]!r} means nothing in this namespace")
+    if len(found) > 1:
+        names = ", ".join(match.name for match in found[:4])
+        raise MalformedInputError.at("", "ambiguous_reference", f"{text[:120]!r} means several records: {names}; name one of them")
+    return found[0]

@@ -1,0 +1,176 @@
+"""API tokens: made, listed, revoked, and recognised."""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from studbook.domain.documents import Access, NewToken
+from studbook.domain.errors import AuthenticationError, NotFoundError
+from studbook.domain.events import Action
+from studbook.domain.ids import new_id
+from studbook.domain.names import Kind
+from studbook.domain.tokens import is_token, make_token, token_hash, token_hint
+from studbook.domain.types import format_time
+from studbook.services.caller import Caller
+from studbook.services.ingestion.inputs import heading
+from studbook.services.ingestion.resolution import load_record
+from studbook.services.reading import Shown, get_by_id
+from studbook.services.recording import Recorder
+from studbook.storage import facts
+from studbook.storage import reading as storage
+from studbook.storage.references import Found
+from studbook.storage.tables import api_tokens, namespaces
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from studbook.domain.canonical import JsonObject
+    from studbook.storage.database import Database
+    from studbook.storage.unit_of_work import Transaction
+
+DEFAULT_NAMESPACE: Final = "default"
+# How long a process may go on accepting a token that another process revoked.
+_TRUST_SECONDS: Final = 2.0
+_CACHE_LIMIT: Final = 10_000
+_ADMIN_NAME: Final = "first start"
+
+
+def create_token(database: Database, caller: Caller, document: NewToken) -> JsonObject:
+    """Make a token for the caller's namespace; the answer alone holds the secret."""
+    caller.require(Access.ADMIN)
+    secret = make_token()
+    token_id: UUID = database.work.run(lambda transaction: _stage(Recorder(transaction, caller), document, secret))
+    with database.read() as connection:
+        shown = get_by_id(connection, Kind.TOKEN, caller.namespace_id, token_id)
+    return {**load_record(shown.body), "token": secret}
+
+
+def revoke_token(database: Database, caller: Caller, token_id: UUID) -> Shown:
+    """Make a token worthless; revoking it twice changes nothing."""
+    caller.require(Access.ADMIN)
+
+    def change(transaction: Transaction) -> Shown:
+        row = storage.find_by_id(transaction.connection, Kind.TOKEN, caller.namespace_id, token_id, lock=True)
+        if row is None:
+            raise NotFoundError(f"there is no token with the id {token_id}")
+        record = load_record(row.record)
+        if record["revoked_at"] is None:
+            recorder = Recorder(transaction, caller)
+            changed = {**record, "revoked_at": recorder.now}
+            recorder.amend(api_tokens, row, Action.TOKEN_REVOKED, changed, {"revoked_at": recorder.now})
+        transaction.flush()
+        return get_by_id(transaction.connection, Kind.TOKEN, caller.namespace_id, token_id)
+
+    return database.work.run(change)  # type: ignore[no-any-return]
+
+
+def prepare(database: Database, preset: str | None = None) -> str | None:
+    """Make the default namespace and, when no token was ever made, an admin token for it, which is returned.
+
+    `preset` is used instead of a random secret. Two processes may do this at once: one of them makes the token.
+    """
+
+    def first_start(transaction: Transaction) -> str | None:
+        connection = transaction.connection
+        namespace_id = facts.find_namespace(connection, DEFAULT_NAMESPACE)
+        if namespace_id is None:
+            namespace_id = facts.last_namespace(connection) + 1
+            now = format_time(datetime.now(UTC))
+            transaction.stage(namespaces, {"id": namespace_id, "name": DEFAULT_NAMESPACE, "created_at": now})
+            transaction.flush()
+        if facts.has_tokens(connection):
+            return None
+        secret = preset or make_token()
+        _stage(Recorder(transaction, local_caller(namespace_id)), NewToken(name=_ADMIN_NAME, access=Access.ADMIN), secret)
+        return secret
+
+    with database.read() as connection:
+        if facts.find_namespace(connection, DEFAULT_NAMESPACE) is not None and facts.has_tokens(connection):
+            return None
+    return database.work.run(first_start)  # type: ignore[no-any-return]
+
+
+def local_caller(namespace_id: int, namespace: str = DEFAULT_NAMESPACE) -> Caller:
+    """Whoever can open the database file itself: nothing could be kept from them."""
+    return Caller(namespace_id, namespace, "local", Access.ADMIN, "local")
+
+
+def _stage(recorder: Recorder, document: NewToken, secret: str) -> UUID:
+    token_id = new_id()
+    record: JsonObject = {
+        **heading(recorder, Kind.TOKEN, Found(token_id, Kind.TOKEN, f"tokens/{token_id}")),
+        "title": document.name,
+        "hint": token_hint(secret),
+        "access": document.access.value,
+        "expires_at": document.expires_at,
+        "revoked_at": None,
+    }
+    columns = {
+        "name": document.name,
+        "hint": record["hint"],
+        "token_hash": token_hash(secret),
+        "access": document.access.value,
+        "expires_at": document.expires_at,
+        "revoked_at": None,
+    }
+    recorder.register(api_tokens, token_id, Action.TOKEN_CREATED, record, columns)
+    return token_id
+
+
+class TokenDirectory:
+    """Recognises tokens, remembering each for a moment so that most requests need no look-up."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._lock = threading.Lock()
+        self._known: dict[bytes, tuple[float, Any]] = {}
+
+    def find_known(self, secret: str) -> Any:  # noqa: ANN401 - a row of the tokens' table
+        """What is remembered of a token, or None; never touches the database."""
+        known = self._known.get(token_hash(secret))
+        return known[1] if known is not None and known[0] > time.monotonic() else None
+
+    def look_up(self, secret: str) -> Any:  # noqa: ANN401 - a row of the tokens' table
+        """The token's row.
+
+        Raises AuthenticationError for one that is no token or unknown.
+        """
+        if not is_token(secret):
+            message = "this is not a Studbook token; one begins with sbk_ and has 44 characters"
+            raise AuthenticationError(message)
+        hashed = token_hash(secret)
+        with self._database.read() as connection:
+            row = facts.find_token(connection, hashed)
+        if row is None:
+            message = "no such token; ask an administrator for a new one (studbook token create)"
+            raise AuthenticationError(message)
+        with self._lock:
+            if len(self._known) >= _CACHE_LIMIT:
+                self._known.clear()
+            self._known[hashed] = (time.monotonic() + _TRUST_SECONDS, row)
+        return row
+
+    def forget(self) -> None:
+        """Forget every token: one was revoked."""
+        with self._lock:
+            self._known.clear()
+
+
+def caller_of(row: Any, namespace: str, request_id: str) -> Caller:  # noqa: ANN401 - a row of the tokens' table
+    """The caller that a token stands for.
+
+    Raises AuthenticationError when it is revoked or expired, NotFoundError for a namespace that is not the token's.
+    """
+    if row.revoked_at is not None:
+        message = "this token was revoked; ask an administrator for a new one"
+        raise AuthenticationError(message)
+    if row.expires_at is not None and row.expires_at <= format_time(datetime.now(UTC)):
+        message = f"this token expired at {row.expires_at}; ask an administrator for a new one"
+        raise AuthenticationError(message)
+    if row.namespace != namespace:
+        # The same words whether or not the namespace exists: a token learns nothing of others.
+        raise NotFoundError(f"your token opens no namespace {namespace!r}")
+    return Caller(row.namespace_id, row.namespace, f"tokens/{row.id}", Access(row.access), "token", request_id)

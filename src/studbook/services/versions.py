@@ -1,0 +1,186 @@
+"""Later facts about model versions: description, tags, archiving, metrics, evaluations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from studbook.domain.documents import Access, NewEvaluation, NewMetrics, VersionPatch
+from studbook.domain.errors import ConflictError
+from studbook.domain.events import Action
+from studbook.domain.names import ByAlias, ByNumber, Kind
+from studbook.services.ingestion.inputs import InputStager, Staged
+from studbook.services.ingestion.lineage import Edge, stage_edges
+from studbook.services.ingestion.planning import Planner
+from studbook.services.ingestion.resolution import Resolution, Wants, load_record
+from studbook.services.ingestion.versions import metric_entries, stage_metrics
+from studbook.services.models import archived_at, archiving_action, merge_tags
+from studbook.services.reading import Shown, get_version, missing_version
+from studbook.services.recording import Recorder, check_match
+from studbook.storage import facts, graph
+from studbook.storage import reading as storage
+from studbook.storage.references import Found
+from studbook.storage.tables import model_versions, version_tags
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Row
+
+    from studbook.domain.canonical import JsonObject
+    from studbook.services.caller import Caller
+    from studbook.services.ingestion.planning import Plan
+    from studbook.storage.database import Database
+    from studbook.storage.unit_of_work import Transaction
+
+# What identifies a version (invariant I5); metrics are added by their own call, never edited.
+FIXED_FIELDS: Final = frozenset(
+    {
+        "parameters", "artifacts", "datasets", "parents", "run", "number", "attributes", "identifiers", "metrics", "model",
+        "id", "name", "kind", "namespace", "created_at", "created_by",
+    }
+)  # fmt: skip
+
+
+def change_version(
+    database: Database, caller: Caller, place: ByNumber | ByAlias, patch: VersionPatch, if_match: str | None
+) -> Shown:
+    """Change what may change of a version.
+
+    Raises NotFoundError, StaleRecordError, ConflictError when a version with an alias would be archived.
+    """
+    caller.require(Access.WRITE)
+
+    def change(transaction: Transaction) -> Shown:
+        row = _lock(transaction, caller, place)
+        check_match(if_match, row.revision)
+        record = load_record(row.record)
+        recorder = Recorder(transaction, caller)
+        changed = _patched(recorder, row, record, patch)
+        if changed != record:
+            action = archiving_action(
+                record, changed, Action.VERSION_ARCHIVED, Action.VERSION_RESTORED, Action.VERSION_CHANGED
+            )
+            recorder.amend(model_versions, row, action, changed, {"archived_at": changed["archived_at"]})
+        transaction.flush()
+        return _show(transaction, caller, record)
+
+    return database.work.run(change)  # type: ignore[no-any-return]
+
+
+def _patched(recorder: Recorder, row: Row[Any], record: JsonObject, patch: VersionPatch) -> JsonObject:
+    changed = dict(record)
+    transaction, namespace_id = recorder.transaction, recorder.caller.namespace_id
+    if "description" in patch.model_fields_set:
+        changed["description"] = patch.description
+    if patch.tags:
+        changed["tags"] = merge_tags(record["tags"], patch.tags)
+        facts.delete_tags(transaction.connection, version_tags, namespace_id, "version_id", row.id, list(patch.tags))
+        transaction.stage(
+            version_tags,
+            *(
+                {"namespace_id": namespace_id, "version_id": row.id, "key": key, "value": value}
+                for key, value in patch.tags.items()
+                if value is not None
+            ),
+        )
+    if patch.archived is not None:
+        names = storage.find_aliases(transaction.connection, namespace_id, [row.id]).get(row.id)
+        if patch.archived and names:
+            message = f"the alias {names[0]!r} names this version; move or delete the alias first"
+            raise ConflictError.at("/archived", "version_has_alias", message)
+        changed["archived_at"] = archived_at(record, recorder.now, archived=patch.archived)
+    return changed
+
+
+def add_metrics(
+    database: Database, caller: Caller, place: ByNumber | ByAlias, document: NewMetrics, if_match: str | None
+) -> Shown:
+    """Record further metrics of a version; nothing that was recorded is replaced."""
+    evaluation = NewEvaluation(metrics=document.metrics)
+    return _evaluate(database, caller, place, evaluation, if_match, Action.METRICS_ADDED)[1]
+
+
+def add_evaluation(
+    database: Database, caller: Caller, place: ByNumber | ByAlias, document: NewEvaluation, if_match: str | None
+) -> tuple[JsonObject, Shown]:
+    """Record an evaluation of a version: its run, the data it read, what it measured."""
+    return _evaluate(database, caller, place, document, if_match, Action.VERSION_EVALUATED)
+
+
+def _evaluate(
+    database: Database,
+    caller: Caller,
+    place: ByNumber | ByAlias,
+    document: NewEvaluation,
+    if_match: str | None,
+    action: Action,
+) -> tuple[JsonObject, Shown]:
+    caller.require(Access.WRITE)
+
+    def change(transaction: Transaction) -> tuple[JsonObject, Shown]:
+        row = _lock(transaction, caller, place)
+        check_match(if_match, row.revision)
+        record = load_record(row.record)
+        wants = Wants()
+        wants.add_inputs(document.run, document.datasets)
+        wants.add_metrics(document.metrics, document.datasets)
+        resolution = Resolution(transaction.connection, caller.namespace_id, wants)
+        planner = Planner(resolution)
+        plan = planner.plan_inputs(document.run, document.datasets)
+        measured_on = planner.plan_metrics(("metrics",), document.metrics, document.datasets)
+        plan = planner.finish(plan)
+        recorder = Recorder(transaction, caller)
+        staged, edges = _stage_run(recorder, resolution, document, plan, row, record)
+        entries = metric_entries(document.metrics, measured_on, staged, recorder.now)
+        changed = {**record, "metrics": record["metrics"] + entries}
+        event_id = recorder.amend(model_versions, row, action, changed, {})
+        first = facts.count_metrics(transaction.connection, caller.namespace_id, row.id)
+        stage_metrics(recorder, row.id, entries, first=first)
+        if edges:
+            edges = stage_edges(recorder, edges, run_id=staged.run.id if staged.run else None, event_id=event_id)
+        transaction.flush()
+        answer = {
+            "run": {"name": staged.run.name, "id": str(staged.run.id), "created": staged.run_created} if staged.run else None,
+            "datasets": [entry.as_json() for entry in staged.inputs],
+            "edges": [edge.as_json() for edge in staged.edges + edges],
+            "events": [event.as_json() for event in recorder.recorded],
+            "warnings": [warning.as_json() for warning in plan.warnings],
+        }
+        return answer, _show(transaction, caller, record)
+
+    return database.work.run(change)  # type: ignore[no-any-return]
+
+
+def _stage_run(
+    recorder: Recorder, resolution: Resolution, document: NewEvaluation, plan: Plan, row: Row[Any], record: JsonObject
+) -> tuple[Staged, list[Edge]]:
+    """Stage the evaluating run; returns also the edge from the version where the run was recorded before."""
+    connection, namespace_id = resolution.connection, resolution.namespace_id
+    generation = graph.find_nodes(connection, namespace_id, [row.id])[row.id].generation
+    version = Found(row.id, Kind.MODEL_VERSION, record["name"], generation)
+    if plan.run is None or document.run is None:
+        also_from = [version] if document.run is not None else []
+        return InputStager(recorder, resolution).stage(document.run, plan, also_from=also_from), []
+    if plan.run.generation <= generation:
+        if graph.has_outputs(connection, namespace_id, plan.run.id):
+            message = "this run came before the version or produced it, so it cannot have evaluated it; give the evaluation a run of its own"
+            raise ConflictError.at("/run", "lineage_cycle", message)
+        graph.raise_generation(connection, namespace_id, plan.run.id, generation + 1)
+        plan.run.generation = generation + 1
+    staged = InputStager(recorder, resolution).stage(document.run, plan)
+    assert staged.run is not None  # noqa: S101 - the document names a run; for the type checker
+    known = graph.find_edges(connection, namespace_id, [staged.run.id], upstream=True, limit=10_000)
+    drawn = any(edge.source_id == row.id and edge.relation == "evaluated" for edge in known)
+    return staged, [] if drawn else [Edge(version, staged.run, "evaluated")]
+
+
+def _show(transaction: Transaction, caller: Caller, record: JsonObject) -> Shown:
+    place = ByNumber(Kind.MODEL_VERSION, record["model"], record["number"])
+    return get_version(transaction.connection, caller.namespace_id, place)
+
+
+def _lock(transaction: Transaction, caller: Caller, place: ByNumber | ByAlias) -> Row[Any]:
+    row = storage.find_version(transaction.connection, caller.namespace_id, place, lock=True)
+    if row is None:
+        raise missing_version(place)
+    return row
+
+

@@ -1,0 +1,87 @@
+"""Writes of later facts: the rows beside a record that are replaced when it is amended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from studbook.storage.reading import columns
+from studbook.storage.tables import aliases, api_tokens, deployments, namespaces, version_metrics
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from uuid import UUID
+
+    from sqlalchemy.engine import Connection, Row
+
+
+def delete_rows(connection: Connection, table: sa.Table, namespace_id: int, **key: Any) -> None:  # noqa: ANN401 - column values
+    """Delete the rows of a detail table with these column values."""
+    conditions = [table.c[name] == value for name, value in key.items()]
+    connection.execute(table.delete().where(table.c.namespace_id == namespace_id, *conditions))
+
+
+def delete_tags(
+    connection: Connection, table: sa.Table, namespace_id: int, owner: str, record_id: UUID, keys: Collection[str]
+) -> None:
+    """Delete tags of a record by their keys."""
+    connection.execute(
+        table.delete().where(table.c.namespace_id == namespace_id, table.c[owner] == record_id, table.c.key.in_(keys))
+    )
+
+
+def find_alias(connection: Connection, namespace_id: int, model_id: UUID, alias: str) -> UUID | None:
+    """The version that an alias of a model names."""
+    statement = sa.select(aliases.c.version_id).where(
+        aliases.c.namespace_id == namespace_id, aliases.c.model_id == model_id, aliases.c.name == alias
+    )
+    version_id: UUID | None = connection.execute(statement).scalar_one_or_none()
+    return version_id
+
+
+def count_metrics(connection: Connection, namespace_id: int, version_id: UUID) -> int:
+    """How many metric values a version has; their positions are dense."""
+    statement = sa.select(sa.func.count()).where(
+        version_metrics.c.namespace_id == namespace_id, version_metrics.c.version_id == version_id
+    )
+    return connection.execute(statement).scalar_one()
+
+
+def find_active_deployment(connection: Connection, namespace_id: int, target: str) -> Row[Any] | None:
+    """The deployment that is active on a target, locked."""
+    statement = columns(deployments).where(deployments.c.namespace_id == namespace_id, deployments.c.active_target == target)
+    return connection.execute(statement.with_for_update()).one_or_none()
+
+
+def find_token(connection: Connection, token_hash: bytes) -> Row[Any] | None:
+    """A token by its hash, with its namespace; the one look-up that begins with no namespace, since the token says which."""
+    statement = (
+        sa.select(
+            api_tokens.c.id,
+            api_tokens.c.namespace_id,
+            api_tokens.c.name,
+            api_tokens.c.access,
+            api_tokens.c.expires_at,
+            api_tokens.c.revoked_at,
+            namespaces.c.name.label("namespace"),
+        )
+        .select_from(api_tokens.join(namespaces, namespaces.c.id == api_tokens.c.namespace_id))
+        .where(api_tokens.c.token_hash == token_hash)
+    )
+    return connection.execute(statement).one_or_none()
+
+
+def has_tokens(connection: Connection) -> bool:
+    """Whether any token was ever made."""
+    return connection.execute(sa.select(api_tokens.c.id).limit(1)).first() is not None
+
+
+def find_namespace(connection: Connection, name: str) -> int | None:
+    """The number of a namespace."""
+    return connection.execute(sa.select(namespaces.c.id).where(namespaces.c.name == name)).scalar_one_or_none()
+
+
+def last_namespace(connection: Connection) -> int:
+    """The number given last, 0 when there is none."""
+    return connection.execute(sa.select(sa.func.max(namespaces.c.id))).scalar_one() or 0

@@ -1,0 +1,225 @@
+"""Reads of pages of records: always by key, never by offset, so that a late page costs what the first does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from studbook.storage.reading import columns
+from studbook.storage.tables import (
+    api_tokens,
+    dataset_versions,
+    datasets,
+    deployments,
+    experiments,
+    model_tags,
+    model_versions,
+    registered_models,
+    run_metrics,
+    runs,
+    version_metrics,
+    version_tags,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+    from sqlalchemy.engine import Connection, Row
+
+    After = tuple[Any, ...] | None
+    Rows = Sequence[Row[Any]]
+    Tag = tuple[str, str]
+
+
+def list_models(
+    connection: Connection, namespace_id: int, after: After, size: int, *, prefix: str | None, tag: Tag | None, archived: bool
+) -> Rows:
+    """Registered models by name; with `last_version`."""
+    table = registered_models
+    statement = columns(table, table.c.name, table.c.last_version).where(table.c.namespace_id == namespace_id)
+    if prefix:
+        statement = statement.where(table.c.name.startswith(prefix, autoescape=True))
+    if tag:
+        statement = statement.where(table.c.id.in_(_tagged(model_tags, model_tags.c.model_id, namespace_id, tag)))
+    if not archived:
+        statement = statement.where(table.c.archived_at.is_(None))
+    return _fetch(connection, statement, [(table.c.name, False)], after, size)
+
+
+def list_versions(connection: Connection, namespace_id: int, after: After, size: int, *, model_id: UUID) -> Rows:
+    """The versions of a model, newest first."""
+    table = model_versions
+    statement = columns(table, table.c.number).where(table.c.namespace_id == namespace_id, table.c.model_id == model_id)
+    return _fetch(connection, statement, [(table.c.number, True)], after, size)
+
+
+def list_datasets(connection: Connection, namespace_id: int, after: After, size: int) -> Rows:
+    """Datasets by name."""
+    return _list_named(connection, datasets, namespace_id, after, size)
+
+
+def list_experiments(connection: Connection, namespace_id: int, after: After, size: int) -> Rows:
+    """Experiments by name."""
+    return _list_named(connection, experiments, namespace_id, after, size)
+
+
+def list_dataset_versions(connection: Connection, namespace_id: int, after: After, size: int, *, dataset_id: UUID) -> Rows:
+    """The versions of a dataset, newest first."""
+    table = dataset_versions
+    statement = columns(table, table.c.number).where(table.c.namespace_id == namespace_id, table.c.dataset_id == dataset_id)
+    return _fetch(connection, statement, [(table.c.number, True)], after, size)
+
+
+def list_runs(
+    connection: Connection,
+    namespace_id: int,
+    after: After,
+    size: int,
+    *,
+    experiment_id: UUID | None,
+    status: str | None,
+    job: str | None,
+) -> Rows:
+    """Runs, newest first."""
+    return _list_newest(connection, runs, namespace_id, after, size, experiment_id=experiment_id, status=status, job=job)
+
+
+def list_deployments(
+    connection: Connection, namespace_id: int, after: After, size: int, *, version_id: UUID | None, status: str | None
+) -> Rows:
+    """Deployments, newest first."""
+    return _list_newest(connection, deployments, namespace_id, after, size, version_id=version_id, status=status)
+
+
+def list_tokens(connection: Connection, namespace_id: int, after: After, size: int) -> Rows:
+    """API tokens, newest first."""
+    return _list_newest(connection, api_tokens, namespace_id, after, size)
+
+
+def list_version_metrics(
+    connection: Connection, namespace_id: int, after: After, size: int, *, version_id: UUID, name: str | None
+) -> Rows:
+    """Every value recorded for a version, in the order they were recorded."""
+    table = version_metrics
+    statement = sa.select(table).where(table.c.namespace_id == namespace_id, table.c.version_id == version_id)
+    if name is not None:
+        statement = statement.where(table.c.name == name)
+    return _fetch(connection, statement, [(table.c.position, False)], after, size)
+
+
+def list_run_metrics(
+    connection: Connection, namespace_id: int, after: After, size: int, *, run_id: UUID, name: str | None
+) -> Rows:
+    """The points of a run's series, by name and then in the order they were logged."""
+    table = run_metrics
+    statement = sa.select(table).where(table.c.namespace_id == namespace_id, table.c.run_id == run_id)
+    if name is not None:
+        statement = statement.where(table.c.name == name)
+    return _fetch(connection, statement, [(table.c.name, False), (table.c.position, False)], after, size)
+
+
+def search_versions(
+    connection: Connection,
+    namespace_id: int,
+    after: After,
+    size: int,
+    *,
+    text: str | None,
+    model: str | None,
+    tag: Tag | None,
+    order_by: str,
+    descending: bool,
+) -> Rows:
+    """Model versions that are not archived, with the value they are sorted by as `rank`.
+
+    `text` is looked for in the model's name and in the values of tags; `order_by` is `created_at`, `number` or
+    `metrics.NAME`: the best value of that metric in the sense of the order, and only versions that have it.
+    """
+    statement = (
+        columns(model_versions)
+        .select_from(
+            model_versions.join(
+                registered_models,
+                sa.and_(
+                    registered_models.c.namespace_id == model_versions.c.namespace_id,
+                    registered_models.c.id == model_versions.c.model_id,
+                ),
+            )
+        )
+        .where(model_versions.c.namespace_id == namespace_id, model_versions.c.archived_at.is_(None))
+    )
+    if model is not None:
+        statement = statement.where(registered_models.c.name == model)
+    if text:
+        statement = statement.where(_holds_text(namespace_id, text))
+    if tag:
+        statement = statement.where(model_versions.c.id.in_(_tagged(version_tags, version_tags.c.version_id, namespace_id, tag)))
+    rank: sa.ColumnElement[Any]
+    if order_by.startswith("metrics."):
+        measured = _best_values(namespace_id, order_by.removeprefix("metrics."), descending=descending)
+        statement = statement.join(measured, measured.c.version_id == model_versions.c.id)
+        rank = measured.c.best
+    else:
+        rank = model_versions.c[order_by]
+    order = [(rank, descending), (model_versions.c.id, descending)]
+    return _fetch(connection, statement.add_columns(rank.label("rank")), order, after, size)
+
+
+def _best_values(namespace_id: int, name: str, *, descending: bool) -> sa.Subquery:
+    best = sa.func.max(version_metrics.c.value) if descending else sa.func.min(version_metrics.c.value)
+    return (
+        sa.select(version_metrics.c.version_id, best.label("best"))
+        .where(version_metrics.c.namespace_id == namespace_id, version_metrics.c.name == name)
+        .group_by(version_metrics.c.version_id)
+        .subquery("measured")
+    )
+
+
+def _holds_text(namespace_id: int, text: str) -> sa.ColumnElement[bool]:
+    lowered = text.lower()
+    in_tags = sa.select(version_tags.c.version_id).where(
+        version_tags.c.namespace_id == namespace_id, sa.func.lower(version_tags.c.value).contains(lowered, autoescape=True)
+    )
+    return sa.or_(
+        sa.func.lower(registered_models.c.name).contains(lowered, autoescape=True), model_versions.c.id.in_(in_tags)
+    )
+
+
+def _tagged(table: sa.Table, record: sa.Column[Any], namespace_id: int, tag: Tag) -> sa.Select[Any]:
+    return sa.select(record).where(table.c.namespace_id == namespace_id, table.c.key == tag[0], table.c.value == tag[1])
+
+
+def _list_named(connection: Connection, table: sa.Table, namespace_id: int, after: After, size: int) -> Rows:
+    statement = columns(table, table.c.name).where(table.c.namespace_id == namespace_id)
+    return _fetch(connection, statement, [(table.c.name, False)], after, size)
+
+
+def _list_newest(
+    connection: Connection, table: sa.Table, namespace_id: int, after: After, size: int, **equals: UUID | str | None
+) -> Rows:
+    statement = columns(table).where(table.c.namespace_id == namespace_id)
+    for name, value in equals.items():
+        if value is not None:
+            statement = statement.where(table.c[name] == value)
+    return _fetch(connection, statement, [(table.c.id, True)], after, size)
+
+
+def _fetch(
+    connection: Connection, statement: sa.Select[Any], order: Sequence[tuple[sa.ColumnElement[Any], bool]], after: After, size: int
+) -> Rows:
+    """One row more than `size` of what follows the key `after`, in an order of (column, descending)."""
+    if after is not None:
+        statement = statement.where(_follows(order, after))
+    ordered = statement.order_by(*(column.desc() if descending else column.asc() for column, descending in order))
+    return connection.execute(ordered.limit(size + 1)).all()
+
+
+def _follows(order: Sequence[tuple[sa.ColumnElement[Any], bool]], after: tuple[Any, ...]) -> sa.ColumnElement[bool]:
+    """Keyset condition: the first column is beyond its value, or equal and the rest is."""
+    (column, descending), value = order[0], after[0]
+    beyond = column < value if descending else column > value
+    if len(order) == 1:
+        return beyond
+    return sa.or_(beyond, sa.and_(column == value, _follows(order[1:], after[1:])))

@@ -1,0 +1,124 @@
+"""Reads of single records."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import sqlalchemy as sa
+
+from studbook.domain.names import ByAlias, ByNumber, Kind
+from studbook.storage.tables import (
+    aliases,
+    api_tokens,
+    dataset_versions,
+    datasets,
+    deployments,
+    experiments,
+    model_versions,
+    registered_models,
+    runs,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from uuid import UUID
+
+    from sqlalchemy.engine import Connection, Row
+
+TABLES: Final = {
+    Kind.MODEL: registered_models,
+    Kind.MODEL_VERSION: model_versions,
+    Kind.DATASET: datasets,
+    Kind.DATASET_VERSION: dataset_versions,
+    Kind.RUN: runs,
+    Kind.EXPERIMENT: experiments,
+    Kind.DEPLOYMENT: deployments,
+    Kind.TOKEN: api_tokens,
+}
+
+
+def columns(table: sa.Table, *more: sa.Column[Any]) -> sa.Select[Any]:
+    """A selection of what a record is shown from."""
+    return sa.select(table.c.id, table.c.revision, table.c.record, table.c.updated_at, *more)
+
+
+def find_by_id(connection: Connection, kind: Kind, namespace_id: int, record_id: UUID, *, lock: bool = False) -> Row[Any] | None:
+    """A record by its id."""
+    table = TABLES[kind]
+    statement = columns(table).where(table.c.namespace_id == namespace_id, table.c.id == record_id)
+    return connection.execute(statement.with_for_update() if lock else statement).one_or_none()
+
+
+def find_by_name(connection: Connection, kind: Kind, namespace_id: int, name: str, *, lock: bool = False) -> Row[Any] | None:
+    """A model, dataset or experiment by its name; a model with `last_version`."""
+    table = TABLES[kind]
+    more = [table.c.last_version] if kind is Kind.MODEL else []
+    statement = columns(table, *more).where(table.c.namespace_id == namespace_id, table.c.name == name)
+    return connection.execute(statement.with_for_update() if lock else statement).one_or_none()
+
+
+def find_version(connection: Connection, namespace_id: int, place: ByNumber | ByAlias, *, lock: bool = False) -> Row[Any] | None:
+    """A model version by number, latest or alias, with `model_id`; one statement."""
+    model = place.model if isinstance(place, ByAlias) else place.name
+    statement = (
+        columns(model_versions, model_versions.c.model_id, model_versions.c.number)
+        .select_from(
+            registered_models.join(
+                model_versions,
+                sa.and_(
+                    model_versions.c.namespace_id == registered_models.c.namespace_id,
+                    model_versions.c.model_id == registered_models.c.id,
+                ),
+            )
+        )
+        .where(registered_models.c.namespace_id == namespace_id, registered_models.c.name == model)
+    )
+    if isinstance(place, ByNumber):
+        number = registered_models.c.last_version if place.number is None else place.number
+        statement = statement.where(model_versions.c.number == number)
+    else:
+        statement = statement.where(
+            model_versions.c.id
+            == sa.select(aliases.c.version_id)
+            .where(
+                aliases.c.namespace_id == namespace_id,
+                aliases.c.model_id == registered_models.c.id,
+                aliases.c.name == place.alias,
+            )
+            .scalar_subquery()
+        )
+    if lock:
+        statement = statement.with_for_update(of=model_versions)
+    return connection.execute(statement).one_or_none()
+
+
+def find_dataset_version(connection: Connection, namespace_id: int, place: ByNumber) -> Row[Any] | None:
+    """A dataset version by number or latest."""
+    statement = (
+        columns(dataset_versions)
+        .select_from(
+            datasets.join(
+                dataset_versions,
+                sa.and_(dataset_versions.c.namespace_id == datasets.c.namespace_id, dataset_versions.c.dataset_id == datasets.c.id),
+            )
+        )
+        .where(datasets.c.namespace_id == namespace_id, datasets.c.name == place.name)
+        .order_by(dataset_versions.c.number.desc())
+        .limit(1)
+    )
+    if place.number is not None:
+        statement = statement.where(dataset_versions.c.number == place.number)
+    return connection.execute(statement).one_or_none()
+
+
+def find_aliases(connection: Connection, namespace_id: int, version_ids: Collection[UUID]) -> dict[UUID, list[str]]:
+    """The aliases of each of these versions, in the order of their names."""
+    statement = (
+        sa.select(aliases.c.version_id, aliases.c.name)
+        .where(aliases.c.namespace_id == namespace_id, aliases.c.version_id.in_(version_ids))
+        .order_by(aliases.c.name)
+    )
+    found: dict[UUID, list[str]] = {}
+    for version_id, name in connection.execute(statement):
+        found.setdefault(version_id, []).append(name)
+    return found
