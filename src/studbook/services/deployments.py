@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from studbook.domain.documents import Access, DeploymentPatch, NewDeployment
+from studbook.domain.documents import Access, NewDeployment
 from studbook.domain.errors import ConflictError, InvalidDocumentError, NotFoundError
 from studbook.domain.events import Action
 from studbook.domain.ids import new_id
@@ -57,7 +57,7 @@ def deploy(database: Database, caller: Caller, document: NewDeployment) -> Shown
 
 
 def end_deployment(
-    database: Database, caller: Caller, deployment_id: UUID, _patch: DeploymentPatch, if_match: str | None
+    database: Database, caller: Caller, deployment_id: UUID, if_match: str | None
 ) -> Shown:
     """Record that a deployment has ended; ending it twice changes nothing.
 

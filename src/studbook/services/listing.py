@@ -125,7 +125,7 @@ def list_version_metrics(
         raise missing_version(place)
     page = paging.read(f"metrics {version.id} {name}", int)
     rows = storage.list_version_metrics(connection, namespace_id, page.after, page.size, version_id=version.id, name=name)
-    return _page_of_values(rows, page, lambda row: (row.position,), _VALUE_FIELDS)
+    return page_of_values(rows, page, lambda row: (row.position,), _metric)
 
 
 def list_run_metrics(connection: Connection, namespace_id: int, run_id: UUID, name: str | None, paging: Paging) -> bytes:
@@ -133,7 +133,7 @@ def list_run_metrics(connection: Connection, namespace_id: int, run_id: UUID, na
     get_by_id(connection, Kind.RUN, namespace_id, run_id)
     page = paging.read(f"series {run_id} {name}", str, int)
     rows = storage.list_run_metrics(connection, namespace_id, page.after, page.size, run_id=run_id, name=name)
-    return _page_of_values(rows, page, lambda row: (row.name, row.position), _POINT_FIELDS)
+    return page_of_values(rows, page, lambda row: (row.name, row.position), _point)
 
 
 def search(
@@ -214,16 +214,24 @@ def _page_of_versions(
     return _page_of(rows, page, key, lambda row: {"aliases": known.get(row.id, [])})
 
 
-def _page_of_values(
-    rows: Sequence[Row[Any]], page: Page, key: Callable[[Any], tuple[Any, ...]], names: Sequence[str]
+def page_of_values(
+    rows: Sequence[Row[Any]],
+    page: Page,
+    key: Callable[[Any], tuple[Any, ...]],
+    value: Callable[[Any], JsonObject],
 ) -> bytes:
-    shown = []
-    for row in rows[: page.size]:
-        value = {name: getattr(row, name) for name in names}
-        if value.get("slice"):
-            value["slice"] = json.loads(value["slice"])
-        shown.append(json.dumps(value, ensure_ascii=False).encode())
+    """A page of what is no record: each row as the value it stands for."""
+    shown = [json.dumps(value(row), ensure_ascii=False).encode() for row in rows[: page.size]]
     return _join(shown, _next_token(rows, page, key))
+
+
+def _metric(row: Any) -> JsonObject:  # noqa: ANN401 - a row of the metrics' table
+    value = {name: getattr(row, name) for name in _VALUE_FIELDS}
+    return {**value, "slice": json.loads(row.slice) if row.slice else None}
+
+
+def _point(row: Any) -> JsonObject:  # noqa: ANN401 - a row of the series' table
+    return {name: getattr(row, name) for name in _POINT_FIELDS}
 
 
 def _next_token(rows: Sequence[Row[Any]], page: Page, key: Callable[[Any], tuple[Any, ...]]) -> str | None:

@@ -10,10 +10,12 @@ from studbook.domain.events import Action
 from studbook.domain.names import Kind, find_name_fault, parse_place, version_name
 from studbook.services.ingestion.resolution import load_record
 from studbook.services.ingestion.versions import stage_owners
+from studbook.services.listing import page_of_values
 from studbook.services.reading import Shown, get_model, missing_version
 from studbook.services.recording import Recorder, check_match, etag
 from studbook.storage import facts
 from studbook.storage import reading as storage
+from studbook.storage.listing import list_aliases as list_alias_rows
 from studbook.storage.tables import aliases, model_tags, owners, registered_models
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
     from studbook.domain.canonical import JsonObject
     from studbook.services.caller import Caller
+    from studbook.services.listing import Paging
     from studbook.storage.database import Database
     from studbook.storage.unit_of_work import Transaction
 
@@ -102,6 +105,27 @@ def show_alias(connection: Connection, namespace_id: int, model: str, alias: str
     version_id = facts.find_alias(connection, namespace_id, row.id, alias)
     version = {"name": version_name(model, number), "number": number, "id": str(version_id)}
     return {"alias": alias, "model": model, "version": version, "etag": etag(row.revision)}, etag(row.revision)
+
+
+def list_aliases(connection: Connection, namespace_id: int, model: str, paging: Paging) -> bytes:
+    """The aliases of a model by name."""
+    row = storage.find_by_name(connection, Kind.MODEL, namespace_id, model)
+    if row is None:
+        raise NotFoundError(f"there is no model {model!r}")
+    page = paging.read(f"aliases {namespace_id} {model}", str)
+    rows = list_alias_rows(connection, namespace_id, page.after, page.size, model_id=row.id)
+    mark = etag(row.revision)
+    return page_of_values(
+        rows,
+        page,
+        lambda entry: (entry.name,),
+        lambda entry: {
+            "alias": entry.name,
+            "model": model,
+            "version": {"name": version_name(model, entry.number), "number": entry.number, "id": str(entry.version_id)},
+            "etag": mark,
+        },
+    )
 
 
 def set_alias(

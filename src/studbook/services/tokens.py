@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from studbook.domain.documents import Access, NewToken
@@ -35,6 +35,7 @@ DEFAULT_NAMESPACE: Final = "default"
 # How long a process may go on accepting a token that another process revoked.
 _TRUST_SECONDS: Final = 2.0
 _CACHE_LIMIT: Final = 10_000
+_LOGIN_SPAN: Final = timedelta(hours=12)
 _ADMIN_NAME: Final = "first start"
 
 
@@ -46,6 +47,18 @@ def create_token(database: Database, caller: Caller, document: NewToken) -> Json
     with database.read() as connection:
         shown = get_by_id(connection, Kind.TOKEN, caller.namespace_id, token_id)
     return {**load_record(shown.body), "token": secret}
+
+
+def create_login_link(database: Database, caller: Caller, base_url: str) -> JsonObject:
+    """A link with which a browser may read for twelve hours.
+
+    The secret stands behind the '#', which a browser sends to no server and no log.
+    """
+    expires_at = format_time(datetime.now(UTC) + _LOGIN_SPAN)
+    document = NewToken(name="browser", access=Access.READ, expires_at=expires_at)
+    secret = make_token("web")
+    database.work.run(lambda transaction: _stage(Recorder(transaction, caller), document, secret))
+    return {"url": f"{base_url}/login#{secret}", "expires_at": expires_at}
 
 
 def revoke_token(database: Database, caller: Caller, token_id: UUID) -> Shown:
@@ -91,6 +104,16 @@ def prepare(database: Database, preset: str | None = None) -> str | None:
         if facts.find_namespace(connection, DEFAULT_NAMESPACE) is not None and facts.has_tokens(connection):
             return None
     return database.work.run(first_start)  # type: ignore[no-any-return]
+
+
+def first_caller(database: Database) -> Caller:
+    """The local caller of the default namespace, which `prepare` has made."""
+    with database.read() as connection:
+        namespace_id = facts.find_namespace(connection, DEFAULT_NAMESPACE)
+    if namespace_id is None:
+        message = "the registry has not been prepared: it has no namespace yet"
+        raise NotFoundError(message)
+    return local_caller(namespace_id)
 
 
 def local_caller(namespace_id: int, namespace: str = DEFAULT_NAMESPACE) -> Caller:

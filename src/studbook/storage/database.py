@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
-from studbook.storage import dialects
+from studbook.storage import dialects, facts, migrations
 from studbook.storage.unit_of_work import UnitOfWork
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sqlalchemy.engine import URL, Connection
+
+# What reading or writing may raise when the database does not answer; other layers catch it without speaking SQL.
+UNANSWERED: Final = (sa.exc.OperationalError, sa.exc.InterfaceError)
 
 # One writer is all SQLite has; on PostgreSQL two keep the server busy while the other plans.
 _WRITERS_EMBEDDED: Final = 1
@@ -25,6 +28,7 @@ class Database:
 
     def __init__(self, url: URL, *, pool_size: int = 16) -> None:
         self.url = url
+        dialects.make_folder(url)
         self.engine = dialects.make_engine(url, pool_size=pool_size)
         self._reading = self.engine.execution_options(**dialects.read_options(self.engine))
         self.work = UnitOfWork(self.engine, threads=_WRITERS_EMBEDDED if self.is_embedded else _WRITERS_SERVER)
@@ -40,12 +44,21 @@ class Database:
         with self._reading.connect() as connection:
             yield connection
 
+    def find_revision(self) -> str | None:
+        """The schema the database is at, or None when it is empty."""
+        with self.read() as connection:
+            return migrations.find_revision(connection)
+
+    def upgrade(self) -> None:
+        """Bring the database to the newest schema; safe when several processes do so at once."""
+        migrations.upgrade(self.url)
+
     def check_writable(self) -> None:
         """Take and release the right to write.
 
-        Raises sqlalchemy's DBAPIError when the database cannot be written.
+        Raises UnavailableError when the database cannot be written.
         """
-        self.work.run(lambda transaction: transaction.execute(sa.text("SELECT 1")).scalar_one())
+        self.work.run(lambda transaction: facts.touch(transaction.connection))
 
     def close(self) -> None:
         """Finish waiting writes and close every connection."""

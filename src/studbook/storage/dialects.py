@@ -5,6 +5,7 @@ Column types, connection set-up, transactions and bulk insertion differ; everyth
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
@@ -14,7 +15,6 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.pool import NullPool, QueuePool
 
 if TYPE_CHECKING:
-    from pathlib import Path
 
     from sqlalchemy.engine import URL, Connection, Engine
 
@@ -131,9 +131,10 @@ def read_options(engine: Engine) -> dict[str, Any]:
     return {"studbook_reading": True} if is_embedded(engine) else {"isolation_level": "AUTOCOMMIT"}
 
 
-def sqlite_url(path: Path) -> str:
-    """The URL of a database file."""
-    return f"sqlite:///{path}"
+def make_folder(url: URL) -> None:
+    """Make the folder of a database file, for its owner alone."""
+    if url.get_backend_name() == "sqlite" and url.database:
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
 
 
 def is_retryable(error: sa.exc.DBAPIError) -> bool:

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from studbook.storage.reading import columns
 from studbook.storage.tables import (
+    aliases,
     api_tokens,
     dataset_versions,
     datasets,
@@ -53,6 +54,21 @@ def list_versions(connection: Connection, namespace_id: int, after: After, size:
     table = model_versions
     statement = columns(table, table.c.number).where(table.c.namespace_id == namespace_id, table.c.model_id == model_id)
     return _fetch(connection, statement, [(table.c.number, True)], after, size)
+
+
+def list_aliases(connection: Connection, namespace_id: int, after: After, size: int, *, model_id: UUID) -> Rows:
+    """The aliases of a model by name, each with its version's number."""
+    statement = (
+        sa.select(aliases.c.name, aliases.c.version_id, model_versions.c.number)
+        .select_from(
+            aliases.join(
+                model_versions,
+                sa.and_(model_versions.c.namespace_id == aliases.c.namespace_id, model_versions.c.id == aliases.c.version_id),
+            )
+        )
+        .where(aliases.c.namespace_id == namespace_id, aliases.c.model_id == model_id)
+    )
+    return _fetch(connection, statement, [(aliases.c.name, False)], after, size)
 
 
 def list_datasets(connection: Connection, namespace_id: int, after: After, size: int) -> Rows:

@@ -1,0 +1,182 @@
+"""One registry over HTTP: authentication, bounded retries, and answers turned into values or exceptions."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import httpx
+
+from studbook.client.body import Body
+from studbook.client.errors import UnreachableError, refusal
+from studbook.client.names import path_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+_ATTEMPTS: Final = 3
+# Seconds before the second attempt; each further one waits three times as long. A restarting server is back soon.
+_FIRST_DELAY: Final = 0.2
+# A host that does not answer at all should not hold up the end of a training for the whole time-out, three times.
+_CONNECT_TIMEOUT: Final = 5.0
+_IDEMPOTENT: Final = frozenset({"GET", "PUT", "DELETE"})
+_TRANSIENT: Final = frozenset({408, 425, 429})
+# Nothing was sent: any call may be tried again.
+_NOT_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+# Something may have arrived: only a call that does no harm twice may be tried again.
+_BROKEN_OFF: Final = (httpx.ReadError, httpx.WriteError, httpx.CloseError, httpx.RemoteProtocolError)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Which registry, and what opens it; neither the token nor the transport shows in a repr."""
+
+    base_url: str
+    label: str
+    namespace: str
+    timeout: float
+
+
+class Connection:
+    """Keep-alive connections to one namespace of a registry; may be used from several threads."""
+
+    def __init__(self, target: Target, token: str | None, transport: httpx.BaseTransport | None = None) -> None:
+        self.target = target
+        headers = {"Accept": "application/json", "User-Agent": "studbook-python"}
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        self._client = httpx.Client(
+            headers=headers,
+            timeout=httpx.Timeout(target.timeout, connect=min(target.timeout, _CONNECT_TIMEOUT)),
+            transport=transport,
+            # A proxy named in the environment cannot reach this machine's own loopback.
+            trust_env=not _is_loopback(target.base_url),
+            follow_redirects=False,
+        )
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def call(  # noqa: PLR0913 - the parts of an HTTP request
+        self,
+        method: Method,
+        path: Sequence[str],
+        *,
+        body: Body | None = None,
+        params: Mapping[str, str | int | None] | None = None,
+        headers: Mapping[str, str] | None = None,
+        safe_to_repeat: bool = False,
+    ) -> Any:  # noqa: ANN401 - any JSON value
+        """Send a request and return the JSON of its answer (None for an answer without content).
+
+        Raises UnreachableError, RefusedError.
+        """
+        request = self._build(method, path, body, params, headers)
+        response = self._send(request, safe_to_repeat=safe_to_repeat or method in _IDEMPOTENT)
+        return self._read(response)
+
+    def pages(self, path: Sequence[str], params: Mapping[str, str | int | None] | None = None) -> Iterator[dict[str, Any]]:
+        """Every entry of a list, page after page."""
+        query = dict(params or {})
+        while True:
+            page = self.call("GET", path, params=query)
+            yield from page["items"]
+            if not page.get("next_page_token"):
+                return
+            query["page_token"] = page["next_page_token"]
+
+    def lines(self, path: Sequence[str], lines: Iterable[bytes]) -> list[dict[str, Any]]:
+        """Send NDJSON and return the answer's lines. Each line carries its own idempotency key, so it may be repeated."""
+        body = Body(b"\n".join(lines) + b"\n", "application/x-ndjson")
+        response = self._send(self._build("POST", path, body, None, None), safe_to_repeat=True)
+        if not response.is_success:
+            self._read(response)
+        try:
+            return [json.loads(line) for line in response.content.splitlines() if line.strip()]
+        except ValueError:
+            raise self._unexpected(response, "an answer that is not NDJSON") from None
+
+    def _build(
+        self,
+        method: Method,
+        path: Sequence[str],
+        body: Body | None,
+        params: Mapping[str, str | int | None] | None,
+        headers: Mapping[str, str] | None,
+    ) -> httpx.Request:
+        url = f"{self.target.base_url}/api/v1/namespaces/{path_of((self.target.namespace, *path))}"
+        query = {name: value for name, value in (params or {}).items() if value is not None}
+        sent = dict(headers or {})
+        if body is not None:
+            sent["Content-Type"] = body.media_type
+        return self._client.build_request(
+            method, url, content=body.content if body else None, params=query or None, headers=sent
+        )
+
+    def _send(self, request: httpx.Request, *, safe_to_repeat: bool) -> httpx.Response:
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                return self._client.send(request)
+            except httpx.TransportError as error:
+                repeatable = isinstance(error, _NOT_SENT) or (safe_to_repeat and isinstance(error, _BROKEN_OFF))
+                if not repeatable or attempt == _ATTEMPTS:
+                    raise self._unreachable(error) from error
+            # Spread out, so that many jobs that lost the registry together do not return together.
+            time.sleep(_FIRST_DELAY * 3 ** (attempt - 1) * random.uniform(0.5, 1.5))  # noqa: S311 - no secret hangs on it
+        raise AssertionError  # pragma: no cover - the last attempt returns or raises
+
+    def _unreachable(self, error: httpx.TransportError) -> UnreachableError:
+        reason = str(error) or type(error).__name__
+        if isinstance(error, httpx.TimeoutException):
+            reason = f"no answer in time ({self.target.timeout:g} s)"
+        return UnreachableError(f"the registry at {self.target.label} cannot be reached: {reason}")
+
+    def _read(self, response: httpx.Response) -> Any:  # noqa: ANN401 - any JSON value
+        status = response.status_code
+        if response.is_success:
+            if not response.content:
+                return None
+            try:
+                return response.json()
+            except ValueError:
+                raise self._unexpected(response, "an answer that is not JSON") from None
+        problem = _find_problem(response)
+        if status in _TRANSIENT or response.is_server_error:
+            detail = (problem or {}).get("detail") or (problem or {}).get("title") or response.reason_phrase
+            message = f"the registry at {self.target.label} cannot take the request now: {status} {detail}"
+            raise UnreachableError(message, status=status)
+        if response.is_redirect:
+            raise self._unexpected(response, f"a redirect to {response.headers.get('location', '?')}")
+        if problem is None:
+            raise self._unexpected(response, "an answer that is not Studbook's")
+        raise refusal(status, problem)
+
+    def _unexpected(self, response: httpx.Response, what: str) -> UnreachableError:
+        message = f"{self.target.label} gave {what} (status {response.status_code}); is this the address of a Studbook registry?"
+        return UnreachableError(message, status=response.status_code)
+
+
+def _find_problem(response: httpx.Response) -> dict[str, Any] | None:
+    """The RFC 9457 document of an answer, or None: then a proxy answered, not the registry."""
+    if not response.headers.get("content-type", "").startswith("application/problem+json"):
+        return None
+    try:
+        problem = response.json()
+    except ValueError:
+        return None
+    return problem if isinstance(problem, dict) else None
+
+
+def _is_loopback(url: str) -> bool:
+    host = httpx.URL(url).host
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,49 @@
+"""Questions about records: search, lineage, comparison."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from studbook.client.addressing import Addressing
+from studbook.client.findings import Difference, Lineage
+from studbook.client.records import ModelVersion
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Direction = Literal["upstream", "downstream", "both"]
+
+
+class Questions(Addressing):
+    """The calls that find records and tell how they hang together. Each raises UnreachableError and RefusedError."""
+
+    def search(
+        self,
+        q: str | None = None,
+        *,
+        model: str | None = None,
+        tag: str | None = None,
+        order_by: str | None = None,
+        page_size: int | None = None,
+    ) -> Iterator[ModelVersion]:
+        """Model versions that match the words of `q`.
+
+        `tag` is `key:value`; `order_by` is `metrics.NAME`, `created_at` or `number`, descending with `-` before it.
+        """
+        params = {"q": q, "model": model, "tag": tag, "order_by": order_by, "page_size": page_size}
+        return (ModelVersion.read(entry) for entry in self._connection.pages(("search",), params))
+
+    def lineage(
+        self, ref: str, *, direction: Direction = "both", depth: int | None = None, limit: int | None = None
+    ) -> Lineage:
+        """The graph around a record: at most `depth` edges away and `limit` nodes in each direction.
+
+        `upstream` is where it came from, `downstream` what was made of it. Look at `truncated`.
+        """
+        params = {"direction": direction, "depth": depth, "limit": limit}
+        return Lineage.read(self._connection.call("GET", ("lineage", *ref.split("/")), params=params))
+
+    def diff(self, a: str, b: str) -> Difference:
+        """What differs from model version `a` to model version `b`, their runs and environments included."""
+        return Difference.read(self._connection.call("GET", ("diff",), params={"from": a, "to": b}))

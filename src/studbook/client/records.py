@@ -1,0 +1,220 @@
+"""The records of a registry, as frozen values. Times are aware datetimes in UTC; sizes are in bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from studbook.client.answers import Record, many, moment, one, strings
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Link(Record):
+    """Another record, by name (`runs/0198…`) and id."""
+
+    name: str = ""
+    id: str = ""
+    kind: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Parent(Record):
+    """A model version that another was made from, and how."""
+
+    name: str = ""
+    id: str = ""
+    relation: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DatasetUse(Record):
+    """A dataset version that was used, and what for; `digest` is `sha256:…` where it is known."""
+
+    name: str = ""
+    id: str = ""
+    role: str = ""
+    digest: str | None = None
+    created: bool | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Metric(Record):
+    """A measured value, and the dataset, split, slice and step it was measured on."""
+
+    name: str = ""
+    value: float = float("nan")
+    dataset: str | None = None
+    split: str | None = None
+    slice: Mapping[str, str | int | float | bool | None] | None = None
+    step: int | None = None
+    recorded_at: datetime | None = moment()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SeriesPoint(Record):
+    """One point of a run's metric series."""
+
+    name: str = ""
+    value: float = float("nan")
+    step: int | None = None
+    recorded_at: datetime | None = moment()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Artifact(Record):
+    """A file or folder of a version; `size` in bytes, `digest` as `sha256:…`."""
+
+    uri: str = ""
+    name: str | None = None
+    digest: str | None = None
+    size: int | None = None
+    media_type: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Owner(Record):
+    """Who answers for a model."""
+
+    name: str = ""
+    email: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Stored(Record):
+    """What every stored record has. `etag` is what `if_match` takes."""
+
+    id: str = ""
+    name: str = ""
+    created_at: datetime | None = moment()
+    created_by: str | None = None
+    updated_at: datetime | None = moment()
+    etag: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Model(_Stored):
+    """A registered model; `model` is its bare name, `aliases` maps each alias to a version number."""
+
+    model: str = ""
+    description: str | None = None
+    owners: tuple[Owner, ...] = many(Owner)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    aliases: Mapping[str, int] = field(default_factory=dict)
+    latest_version: int | None = None
+    archived_at: datetime | None = moment()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelVersion(_Stored):
+    """A version of a registered model: what it is, where it came from, what it was measured on."""
+
+    model: str = ""
+    number: int = 0
+    description: str | None = None
+    archived_at: datetime | None = moment()
+    parameters: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
+    metrics: tuple[Metric, ...] = many(Metric)
+    artifacts: tuple[Artifact, ...] = many(Artifact)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    identifiers: Mapping[str, str] = field(default_factory=dict)
+    parents: tuple[Parent, ...] = many(Parent)
+    datasets: tuple[DatasetUse, ...] = many(DatasetUse)
+    run: Link | None = one(Link)
+    aliases: tuple[str, ...] = strings()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunRecord(_Stored):
+    """One execution. `run_kind` is training, evaluation or data-preparation; `title` the name its writer gave it."""
+
+    run_kind: str = ""
+    title: str | None = None
+    status: str = ""
+    job: str | None = None
+    experiment: str | None = None
+    code: Mapping[str, Any] | None = None
+    environment: Mapping[str, Any] | None = None
+    seed: int | None = None
+    started_at: datetime | None = moment()
+    ended_at: datetime | None = moment()
+    error: str | None = None
+    inputs: tuple[DatasetUse, ...] = many(DatasetUse)
+    identifiers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Experiment(_Stored):
+    """A group of runs; `experiment` is its bare name."""
+
+    experiment: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Dataset(_Stored):
+    """A dataset; `dataset` is its bare name."""
+
+    dataset: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DatasetVersion(_Stored):
+    """The dataset as it was at one time; `digest` is `sha256:…` where it is known."""
+
+    dataset: str = ""
+    number: int = 0
+    digest: str | None = None
+    uri: str | None = None
+    rows: int | None = None
+    license: str | None = None
+    sensitivity: str | None = None
+    schema: Mapping[str, Any] | None = None
+    profile: Mapping[str, Any] | None = None
+    description: str | None = None
+    identifiers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Deployment(_Stored):
+    """Which version was served on a target, from when until when; `status` is active or ended."""
+
+    version: Link | None = one(Link)
+    target: str = ""
+    url: str | None = None
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    status: str = ""
+    started_at: datetime | None = moment()
+    ended_at: datetime | None = moment()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Token(_Stored):
+    """An API token. `token` is the secret, known only in the answer that made it, and kept out of the repr."""
+
+    title: str = ""
+    access: str = ""
+    hint: str | None = None
+    expires_at: datetime | None = moment()
+    revoked_at: datetime | None = moment()
+    token: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VersionLink(Record):
+    """A version, by name, number and id."""
+
+    name: str = ""
+    number: int = 0
+    id: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Alias(Record):
+    """A movable name for a version; `etag` is the model's."""
+
+    alias: str = ""
+    model: str = ""
+    version: VersionLink | None = one(VersionLink)
+    etag: str = ""

@@ -1,0 +1,1 @@
+"""Web pages that the server ships."""

@@ -1,0 +1,60 @@
+"""An embedded registry: the same application, called in this process instead of over a network (decision 0006)."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import TYPE_CHECKING
+
+import httpx
+
+from studbook.config import Settings
+from studbook.http.app import create_app
+from studbook.services.registry import open_registry
+from studbook.services.tokens import first_caller, prepare
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+    from typing import Any
+
+
+class EmbeddedTransport(httpx.BaseTransport):
+    """Answers requests from a database file; whoever can open the file needs no token."""
+
+    def __init__(self, database_url: str) -> None:
+        self._registry = open_registry(database_url)
+        prepare(self._registry.database)
+        app = create_app(self._registry, Settings(), local_caller=first_caller(self._registry.database))
+        self._transport = httpx.ASGITransport(app=app)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="studbook-embedded", daemon=True)
+        self._thread.start()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Answer one request; may be called from several threads."""
+        return self._wait(self._answer(request))
+
+    async def _answer(self, request: httpx.Request) -> httpx.Response:
+        asynchronous = httpx.Request(request.method, request.url, headers=request.headers, content=request.read())
+        response = await self._transport.handle_async_request(asynchronous)
+        return httpx.Response(response.status_code, headers=response.headers, content=await response.aread())
+
+    def close(self) -> None:
+        """Finish waiting writes and close the database."""
+        if self._loop.is_running():
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+            self._loop.close()
+            self._registry.close()
+
+    def _wait(self, work: Coroutine[Any, Any, httpx.Response]) -> httpx.Response:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+
+def open_transport(place: str) -> EmbeddedTransport:
+    """A transport over the database file at a path, or over a database URL.
+
+    Raises ValueError for a URL that is none.
+    """
+    url = place if "://" in place else f"sqlite:///{place}"
+    return EmbeddedTransport(url)

@@ -1,0 +1,1 @@
+"""The REST API: requests become commands, answers become JSON, refusals become problem documents."""

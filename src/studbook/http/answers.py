@@ -1,0 +1,402 @@
+"""What the API answers: the types of its documents for OpenAPI, and how bytes become responses.
+
+Answers are built as bytes from what is stored, so these types describe them and do not make them; the conformance
+suite holds the two together.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from pydantic import BaseModel, Field
+from starlette.responses import Response
+
+if TYPE_CHECKING:
+    from studbook.services.reading import Shown
+
+
+class ViolationAnswer(BaseModel):
+    """One fault of a request."""
+
+    pointer: str
+    code: str
+    message: str
+
+
+class Problem(BaseModel):
+    """Why a request was refused (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    errors: list[ViolationAnswer]
+    request_id: str
+
+
+class RecordAnswer(BaseModel):
+    """What every record has."""
+
+    kind: str
+    id: str
+    name: str
+    namespace: str
+    etag: str
+    created_at: str
+    created_by: str
+    updated_at: str
+
+
+class OwnerAnswer(BaseModel):
+    """Who answers for a model."""
+
+    name: str
+    email: str | None
+
+
+class ModelAnswer(RecordAnswer):
+    """A registered model."""
+
+    model: str
+    description: str | None
+    owners: list[OwnerAnswer]
+    tags: dict[str, str]
+    aliases: dict[str, int]
+    archived_at: str | None
+    latest_version: int | None
+
+
+class MetricAnswer(BaseModel):
+    """A measured value."""
+
+    name: str
+    value: float
+    dataset: str | None
+    split: str | None
+    slice: dict[str, Any] | None
+    step: int | None
+    recorded_at: str
+
+
+class PointAnswer(BaseModel):
+    """A point of a run's metric series."""
+
+    name: str
+    step: int | None
+    value: float
+    recorded_at: str | None
+
+
+class ArtifactAnswer(BaseModel):
+    """A file or folder of a version."""
+
+    name: str | None
+    uri: str
+    digest: str | None
+    size: int | None
+    media_type: str | None
+
+
+class LinkAnswer(BaseModel):
+    """Another record."""
+
+    name: str
+    id: str
+
+
+class ParentAnswer(LinkAnswer):
+    """A parent and what it is to the version."""
+
+    relation: str
+
+
+class InputAnswer(LinkAnswer):
+    """A dataset version and what it was used for."""
+
+    role: str
+    digest: str | None
+
+
+class VersionAnswer(RecordAnswer):
+    """A model version."""
+
+    model: str
+    number: int
+    description: str | None
+    archived_at: str | None
+    parameters: dict[str, Any]
+    metrics: list[MetricAnswer]
+    artifacts: list[ArtifactAnswer]
+    tags: dict[str, str]
+    attributes: dict[str, Any]
+    identifiers: dict[str, str]
+    parents: list[ParentAnswer]
+    datasets: list[InputAnswer]
+    run: LinkAnswer | None
+    aliases: list[str]
+
+
+class RunAnswer(RecordAnswer):
+    """A run."""
+
+    run_kind: str
+    status: str
+    title: str | None
+    job: str | None
+    experiment: str | None
+    code: dict[str, Any] | None
+    environment: dict[str, Any] | None
+    seed: int | None
+    started_at: str | None
+    ended_at: str | None
+    error: str | None
+    identifiers: dict[str, str]
+    inputs: list[InputAnswer]
+
+
+class ExperimentAnswer(RecordAnswer):
+    """An experiment."""
+
+    experiment: str
+
+
+class DatasetAnswer(RecordAnswer):
+    """A dataset."""
+
+    dataset: str
+
+
+class DatasetVersionAnswer(RecordAnswer):
+    """A dataset version."""
+
+    model_config = {"populate_by_name": True}
+
+    dataset: str
+    number: int
+    digest: str | None
+    uri: str | None
+    rows: int | None
+    license: str | None
+    sensitivity: str | None
+    schema_: dict[str, Any] | None = Field(alias="schema")
+    profile: dict[str, Any] | None
+    description: str | None
+    identifiers: dict[str, str]
+
+
+class DeploymentAnswer(RecordAnswer):
+    """A deployment."""
+
+    version: LinkAnswer
+    target: str
+    url: str | None
+    attributes: dict[str, Any]
+    status: str
+    started_at: str
+    ended_at: str | None
+
+
+class TokenAnswer(RecordAnswer):
+    """An API token, without its secret."""
+
+    title: str
+    hint: str
+    access: str
+    expires_at: str | None
+    revoked_at: str | None
+
+
+class NewTokenAnswer(TokenAnswer):
+    """A token that was just made: the only answer that holds the secret."""
+
+    token: str
+
+
+class AliasedVersionAnswer(LinkAnswer):
+    """The version an alias names."""
+
+    number: int
+
+
+class AliasAnswer(BaseModel):
+    """An alias."""
+
+    alias: str
+    model: str
+    version: AliasedVersionAnswer
+    etag: str
+
+
+class FoundAnswer(LinkAnswer):
+    """A record that carries an identifier."""
+
+    kind: str
+
+
+class MatchesAnswer(BaseModel):
+    """Every record that carries an identifier."""
+
+    items: list[FoundAnswer]
+
+
+class NodeAnswer(BaseModel):
+    """A node of the lineage graph; `distance` is negative upstream of the root."""
+
+    id: str
+    kind: str
+    name: str
+    generation: int
+    distance: int
+
+
+class EdgeAnswer(BaseModel):
+    """An edge, from what came first to what came of it."""
+
+    source: str
+    target: str
+    relation: str
+    role: str | None
+    run: str | None
+    event: str
+
+
+class LineageAnswer(BaseModel):
+    """A part of the lineage graph."""
+
+    root: str
+    nodes: list[NodeAnswer]
+    edges: list[EdgeAnswer]
+    truncated: bool
+    direction: str
+    depth: int
+
+
+class ChangesAnswer(BaseModel):
+    """What differs between two objects."""
+
+    added: dict[str, Any]
+    removed: dict[str, Any]
+    changed: dict[str, Any]
+
+
+class DiffAnswer(BaseModel):
+    """What differs between two versions."""
+
+    from_: str = Field(alias="from")
+    to: str
+    parameters: ChangesAnswer
+    metrics: ChangesAnswer
+    datasets: ChangesAnswer
+    artifacts: ChangesAnswer
+    parents: ChangesAnswer
+    tags: ChangesAnswer
+    attributes: ChangesAnswer
+    code: ChangesAnswer
+    environment: ChangesAnswer
+    seed: ChangesAnswer
+
+
+class CreatedAnswer(LinkAnswer):
+    """A record, and whether it was made now."""
+
+    created: bool
+
+
+class NewVersionAnswer(LinkAnswer):
+    """A version that was made."""
+
+    number: int
+    etag: str
+
+
+class IngestedInputAnswer(CreatedAnswer):
+    """A dataset version of a document."""
+
+    role: str
+
+
+class DrawnEdgeAnswer(BaseModel):
+    """An edge that a write drew."""
+
+    source: str
+    target: str
+    relation: str
+    role: str | None
+
+
+class EventAnswer(BaseModel):
+    """An event that a write recorded."""
+
+    id: str
+    action: str
+    subject: str
+
+
+class RecordedAnswer(BaseModel):
+    """What a write recorded."""
+
+    run: CreatedAnswer | None
+    datasets: list[IngestedInputAnswer]
+    edges: list[DrawnEdgeAnswer]
+    events: list[EventAnswer]
+    warnings: list[ViolationAnswer]
+
+
+class IngestAnswer(RecordedAnswer):
+    """What a document became."""
+
+    model: CreatedAnswer | None
+    version: NewVersionAnswer | None
+
+
+class EvaluationAnswer(RecordedAnswer):
+    """What an evaluation became."""
+
+    version: VersionAnswer
+
+
+class LoginLinkAnswer(BaseModel):
+    """A link that logs a browser in."""
+
+    url: str
+    expires_at: str
+
+
+class StateAnswer(BaseModel):
+    """Whether the process serves."""
+
+    status: str
+    checks: dict[str, str] = {}
+
+
+ItemT = TypeVar("ItemT")
+
+
+class PageAnswer(BaseModel, Generic[ItemT]):
+    """A page of a list."""
+
+    items: list[ItemT]
+    next_page_token: str | None
+
+
+def page(item: type[Any]) -> Any:  # noqa: ANN401 - a type made at run time
+    """The type of a page of these."""
+    return PageAnswer[item]
+
+
+def answered(kind: Any, status: int = 200) -> dict[int | str, dict[str, Any]]:  # noqa: ANN401 - a type
+    """The documentation of a route's answer."""
+    return {status: {"model": kind}}
+
+
+def json_response(body: bytes | dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """A JSON response."""
+    content = body if isinstance(body, bytes) else json.dumps(body, ensure_ascii=False).encode()
+    return Response(content, status_code=status, headers=headers, media_type="application/json")
+
+
+def record_response(shown: Shown, status: int = 200) -> Response:
+    """A record with its ETag."""
+    return json_response(shown.body, status, {"ETag": shown.etag})

@@ -1,0 +1,32 @@
+"""The routes, one module a concept. A handler reads the request, calls one use case and shapes its answer."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+from urllib.parse import unquote
+from uuid import UUID
+
+from fastapi import Header, Path, Query
+from pydantic import AfterValidator
+
+from studbook.domain.names import ByAlias, ByNumber, parse_place
+
+PREFIX: Final = "/api/v1/namespaces/{namespace}"
+
+# Path segments arrive percent-encoded (see studbook.http.edge) and are decoded here, once.
+PathName = Annotated[str, Path(max_length=1024), AfterValidator(unquote)]
+PathId = Annotated[UUID, Path()]
+IfMatch = Annotated[str | None, Header(max_length=1024, description='the ETag that the record must still have, such as "3"')]
+Filter = Annotated[str | None, Query(max_length=1024)]
+
+
+def body_schema(kind: type[Any], *media_types: str) -> dict[str, Any]:
+    """The OpenAPI description of a body that the route reads by itself."""
+    schema = {"$ref": f"#/components/schemas/{kind.__name__}"}
+    types = media_types or ("application/json",)
+    return {"requestBody": {"required": True, "content": {name: {"schema": schema} for name in types}}}
+
+
+def version_place(model: str, place: str) -> ByNumber | ByAlias:
+    """A version's place in the path: a number, `latest` or `@alias`."""
+    return parse_place(model, place)

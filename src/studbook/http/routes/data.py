@@ -1,0 +1,84 @@
+"""Datasets, runs and experiments: what versions come from."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from studbook.domain.names import Kind, parse_dataset_place
+from studbook.http.answers import (
+    DatasetAnswer,
+    DatasetVersionAnswer,
+    ExperimentAnswer,
+    PointAnswer,
+    RunAnswer,
+    answered,
+    json_response,
+    page,
+    record_response,
+)
+from studbook.http.auth import CurrentPaging, CurrentSession
+from studbook.http.routes import Filter, PathId, PathName
+from studbook.services import listing, reading
+
+router = APIRouter(tags=["data and runs"])
+
+
+@router.get("/datasets", responses=answered(page(DatasetAnswer)))
+def list_datasets(session: CurrentSession, paging: CurrentPaging) -> Response:
+    """Datasets by name."""
+    with session.database.read() as connection:
+        return json_response(listing.list_datasets(connection, session.namespace_id, paging))
+
+
+@router.get("/datasets/{dataset}", responses=answered(DatasetAnswer))
+def get_dataset(session: CurrentSession, dataset: PathName) -> Response:
+    """A dataset."""
+    with session.database.read() as connection:
+        return record_response(reading.get_dataset(connection, session.namespace_id, dataset))
+
+
+@router.get("/datasets/{dataset}/versions", responses=answered(page(DatasetVersionAnswer)))
+def list_dataset_versions(session: CurrentSession, dataset: PathName, paging: CurrentPaging) -> Response:
+    """The versions of a dataset, newest first."""
+    with session.database.read() as connection:
+        return json_response(listing.list_dataset_versions(connection, session.namespace_id, dataset, paging))
+
+
+@router.get("/datasets/{dataset}/versions/{version}", responses=answered(DatasetVersionAnswer))
+def get_dataset_version(session: CurrentSession, dataset: PathName, version: PathName) -> Response:
+    """A dataset version by its number, or as `latest`."""
+    place = parse_dataset_place(dataset, version)
+    with session.database.read() as connection:
+        return record_response(reading.get_dataset_version(connection, session.namespace_id, place))
+
+
+@router.get("/runs", responses=answered(page(RunAnswer)))
+def list_runs(
+    session: CurrentSession, paging: CurrentPaging, experiment: Filter = None, status: Filter = None, job: Filter = None
+) -> Response:
+    """Runs, newest first."""
+    with session.database.read() as connection:
+        body = listing.list_runs(connection, session.namespace_id, paging, experiment=experiment, status=status, job=job)
+    return json_response(body)
+
+
+@router.get("/runs/{run}", responses=answered(RunAnswer))
+def get_run(session: CurrentSession, run: PathId) -> Response:
+    """A run."""
+    with session.database.read() as connection:
+        return record_response(reading.get_by_id(connection, Kind.RUN, session.namespace_id, run))
+
+
+@router.get("/runs/{run}/metrics", responses=answered(page(PointAnswer)))
+def list_run_metrics(session: CurrentSession, run: PathId, paging: CurrentPaging, name: Filter = None) -> Response:
+    """The points of a run's metric series."""
+    with session.database.read() as connection:
+        return json_response(listing.list_run_metrics(connection, session.namespace_id, run, name, paging))
+
+
+@router.get("/experiments", responses=answered(page(ExperimentAnswer)))
+def list_experiments(session: CurrentSession, paging: CurrentPaging) -> Response:
+    """Experiments by name."""
+    with session.database.read() as connection:
+        return json_response(listing.list_experiments(connection, session.namespace_id, paging))

@@ -1,0 +1,58 @@
+"""Deployments."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+from starlette.responses import Response
+
+from studbook.domain.documents import DeploymentPatch, NewDeployment
+from studbook.domain.names import Kind
+from studbook.http.answers import DeploymentAnswer, answered, json_response, page, record_response
+from studbook.http.auth import CurrentPaging, CurrentSession
+from studbook.http.bodies import body_of
+from studbook.http.routes import Filter, IfMatch, PathId, body_schema
+from studbook.services import deployments, listing, reading
+
+router = APIRouter(tags=["deployments"])
+
+
+@router.get("/deployments", responses=answered(page(DeploymentAnswer)))
+def list_deployments(
+    session: CurrentSession,
+    paging: CurrentPaging,
+    version: Annotated[str | None, Query(max_length=1024, description="a reference to a model version")] = None,
+    status: Filter = None,
+) -> Response:
+    """Deployments, newest first."""
+    with session.database.read() as connection:
+        return json_response(listing.list_deployments(connection, session.namespace_id, paging, version=version, status=status))
+
+
+@router.post(
+    "/deployments", status_code=201, responses=answered(DeploymentAnswer, 201), openapi_extra=body_schema(NewDeployment)
+)
+def deploy(session: CurrentSession, document: Annotated[NewDeployment, Depends(body_of(NewDeployment))]) -> Response:
+    """Record that a version is served on a target; what was served there before has ended."""
+    return record_response(deployments.deploy(session.database, session.caller, document), 201)
+
+
+@router.get("/deployments/{deployment}", responses=answered(DeploymentAnswer))
+def get_deployment(session: CurrentSession, deployment: PathId) -> Response:
+    """A deployment."""
+    with session.database.read() as connection:
+        return record_response(reading.get_by_id(connection, Kind.DEPLOYMENT, session.namespace_id, deployment))
+
+
+@router.patch(
+    "/deployments/{deployment}", responses=answered(DeploymentAnswer), openapi_extra=body_schema(DeploymentPatch)
+)
+def end_deployment(
+    session: CurrentSession,
+    deployment: PathId,
+    _patch: Annotated[DeploymentPatch, Depends(body_of(DeploymentPatch))],
+    if_match: IfMatch = None,
+) -> Response:
+    """Record that a deployment has ended."""
+    return record_response(deployments.end_deployment(session.database, session.caller, deployment, if_match))

@@ -1,0 +1,86 @@
+"""Registered models and their aliases."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+from starlette.responses import Response
+
+from studbook.domain.documents import AliasTarget, ModelPatch
+from studbook.http.answers import AliasAnswer, ModelAnswer, answered, json_response, page, record_response
+from studbook.http.auth import CurrentPaging, CurrentSession
+from studbook.http.bodies import body_of, read_patch_of
+from studbook.http.routes import Filter, IfMatch, PathName, body_schema
+from studbook.services import listing, models, reading
+
+router = APIRouter(tags=["models"])
+
+FIXED = frozenset({"id", "name", "model", "kind", "namespace", "created_at", "created_by", "latest_version", "aliases"})
+
+
+@router.get("/models", responses=answered(page(ModelAnswer)))
+def list_models(
+    session: CurrentSession,
+    paging: CurrentPaging,
+    prefix: Filter = None,
+    tag: Annotated[str | None, Query(max_length=4096, description="key:value")] = None,
+    archived: Annotated[bool, Query(description="include archived models")] = False,
+) -> Response:
+    """Models by name."""
+    with session.database.read() as connection:
+        body = listing.list_models(connection, session.namespace_id, paging, prefix=prefix, tag=tag, archived=archived)
+    return json_response(body)
+
+
+@router.get("/models/{model}", responses=answered(ModelAnswer))
+def get_model(session: CurrentSession, model: PathName) -> Response:
+    """A registered model."""
+    with session.database.read() as connection:
+        return record_response(reading.get_model(connection, session.namespace_id, model))
+
+
+@router.patch("/models/{model}", responses=answered(ModelAnswer), openapi_extra=body_schema(ModelPatch))
+def change_model(
+    session: CurrentSession,
+    model: PathName,
+    patch: Annotated[ModelPatch, Depends(read_patch_of(ModelPatch, FIXED, "model"))],
+    if_match: IfMatch = None,
+) -> Response:
+    """Change a model's description, owners, tags, or archive and restore it."""
+    return record_response(models.change_model(session.database, session.caller, model, patch, if_match))
+
+
+@router.get("/models/{model}/aliases", responses=answered(page(AliasAnswer)))
+def list_aliases(session: CurrentSession, model: PathName, paging: CurrentPaging) -> Response:
+    """The aliases of a model by name."""
+    with session.database.read() as connection:
+        return json_response(models.list_aliases(connection, session.namespace_id, model, paging))
+
+
+@router.get("/models/{model}/aliases/{alias}", responses=answered(AliasAnswer))
+def get_alias(session: CurrentSession, model: PathName, alias: PathName) -> Response:
+    """The version an alias names."""
+    with session.database.read() as connection:
+        body, etag = models.show_alias(connection, session.namespace_id, model, alias)
+    return json_response(body, headers={"ETag": etag})
+
+
+@router.put("/models/{model}/aliases/{alias}", responses=answered(AliasAnswer), openapi_extra=body_schema(AliasTarget))
+def set_alias(
+    session: CurrentSession,
+    model: PathName,
+    alias: PathName,
+    target: Annotated[AliasTarget, Depends(body_of(AliasTarget))],
+    if_match: IfMatch = None,
+) -> Response:
+    """Set an alias, or move it."""
+    body, etag = models.set_alias(session.database, session.caller, model, alias, target, if_match)
+    return json_response(body, headers={"ETag": etag})
+
+
+@router.delete("/models/{model}/aliases/{alias}", status_code=204)
+def delete_alias(session: CurrentSession, model: PathName, alias: PathName, if_match: IfMatch = None) -> Response:
+    """Remove an alias; the version stays."""
+    models.delete_alias(session.database, session.caller, model, alias, if_match)
+    return Response(status_code=204)

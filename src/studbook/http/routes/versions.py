@@ -1,0 +1,101 @@
+"""Model versions and the facts that are added to them."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from starlette.responses import Response
+
+from studbook.domain.documents import NewEvaluation, NewMetrics, VersionPatch
+from studbook.http.answers import (
+    EvaluationAnswer,
+    MetricAnswer,
+    VersionAnswer,
+    answered,
+    json_response,
+    page,
+    record_response,
+)
+from studbook.http.auth import CurrentPaging, CurrentSession
+from studbook.http.bodies import body_of, read_patch_of
+from studbook.http.routes import Filter, IfMatch, PathName, body_schema, version_place
+from studbook.services import listing, reading, versions
+
+router = APIRouter(tags=["versions"])
+
+
+@router.get("/models/{model}/versions", responses=answered(page(VersionAnswer)))
+def list_versions(session: CurrentSession, model: PathName, paging: CurrentPaging) -> Response:
+    """The versions of a model, newest first."""
+    with session.database.read() as connection:
+        return json_response(listing.list_versions(connection, session.namespace_id, model, paging))
+
+
+@router.get("/models/{model}/versions/{version}", responses=answered(VersionAnswer))
+def get_version(session: CurrentSession, model: PathName, version: PathName) -> Response:
+    """A version by its number, as `latest`, or by `@alias`."""
+    with session.database.read() as connection:
+        return record_response(reading.get_version(connection, session.namespace_id, version_place(model, version)))
+
+
+@router.patch("/models/{model}/versions/{version}", responses=answered(VersionAnswer), openapi_extra=body_schema(VersionPatch))
+def change_version(
+    session: CurrentSession,
+    model: PathName,
+    version: PathName,
+    patch: Annotated[VersionPatch, Depends(read_patch_of(VersionPatch, versions.FIXED_FIELDS, "model version"))],
+    if_match: IfMatch = None,
+) -> Response:
+    """Change a version's description and tags, or archive and restore it. What identifies it cannot change."""
+    place = version_place(model, version)
+    return record_response(versions.change_version(session.database, session.caller, place, patch, if_match))
+
+
+@router.get("/models/{model}/versions/{version}/metrics", responses=answered(page(MetricAnswer)))
+def list_metrics(
+    session: CurrentSession, model: PathName, version: PathName, paging: CurrentPaging, name: Filter = None
+) -> Response:
+    """Every value recorded for a version, oldest first."""
+    place = version_place(model, version)
+    with session.database.read() as connection:
+        return json_response(listing.list_version_metrics(connection, session.namespace_id, place, name, paging))
+
+
+@router.post(
+    "/models/{model}/versions/{version}/metrics",
+    status_code=201,
+    responses=answered(VersionAnswer, 201),
+    openapi_extra=body_schema(NewMetrics),
+)
+def add_metrics(
+    session: CurrentSession,
+    model: PathName,
+    version: PathName,
+    document: Annotated[NewMetrics, Depends(body_of(NewMetrics))],
+    if_match: IfMatch = None,
+) -> Response:
+    """Record further metrics; nothing that was recorded is replaced."""
+    place = version_place(model, version)
+    return record_response(versions.add_metrics(session.database, session.caller, place, document, if_match), 201)
+
+
+@router.post(
+    "/models/{model}/versions/{version}/evaluations",
+    status_code=201,
+    responses=answered(EvaluationAnswer, 201),
+    openapi_extra=body_schema(NewEvaluation),
+)
+def add_evaluation(
+    session: CurrentSession,
+    model: PathName,
+    version: PathName,
+    document: Annotated[NewEvaluation, Depends(body_of(NewEvaluation))],
+    if_match: IfMatch = None,
+) -> Response:
+    """Record an evaluation: its run, the data it read, what it measured."""
+    place = version_place(model, version)
+    answer, shown = versions.add_evaluation(session.database, session.caller, place, document, if_match)
+    body = json.dumps(answer, ensure_ascii=False).encode()[:-1] + b',"version":' + shown.body + b"}"
+    return json_response(body, 201, {"ETag": shown.etag})

@@ -1,0 +1,60 @@
+"""A registry that is open: its database, brought to the current schema, and the tokens it recognises."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from studbook.domain.errors import StudbookError
+from studbook.services.tokens import TokenDirectory
+from studbook.storage.database import UNANSWERED, Database, describe, parse_url
+from studbook.storage.migrations import HEAD
+
+
+class SchemaMismatchError(RuntimeError):
+    """The database is at a schema that this Studbook cannot work with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """An open registry; close it when done."""
+
+    database: Database
+    tokens: TokenDirectory
+
+    def check(self) -> dict[str, str]:
+        """What a registry needs to serve, each with `ok` or what is wrong."""
+        checks = {"migrations": "ok", "database": "ok"}
+        try:
+            revision = self.database.find_revision()
+            if revision != HEAD:
+                checks["migrations"] = f"the database is at schema {revision or 'none'}, not at {HEAD}; run studbook db upgrade"
+            self.database.check_writable()
+        except (StudbookError, *UNANSWERED) as error:
+            checks["database"] = f"cannot be written ({type(error).__name__}); see the log"
+        return checks
+
+    def close(self) -> None:
+        """Finish waiting writes and close the database."""
+        self.database.close()
+
+
+def open_registry(url: str, *, pool_size: int = 16, upgrade: bool = True) -> Registry:
+    """Open the database; it is made and upgraded as needed unless `upgrade` is off.
+
+    Raises ValueError for a URL that is none, SchemaMismatchError for a schema that cannot be worked with.
+    """
+    database = Database(parse_url(url), pool_size=pool_size)
+    try:
+        revision = database.find_revision()
+        if revision is not None and revision > HEAD:
+            message = (
+                f"the database {describe(database.url)} is at schema {revision}, and this Studbook knows schemas up to "
+                f"{HEAD}; upgrade Studbook (pip install -U 'studbook[server]')"
+            )
+            raise SchemaMismatchError(message)
+        if revision != HEAD and upgrade:
+            database.upgrade()
+    except BaseException:
+        database.close()
+        raise
+    return Registry(database, TokenDirectory(database))
