@@ -19,6 +19,7 @@ JsonObject = dict[str, Any]
 _SMALLEST_PLAIN: Final = 1e-4
 _LARGEST_PLAIN: Final = 1e16
 _encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode
+_encode_text = json.encoder.encode_basestring
 
 
 class _NeedsLibraryError(Exception):
@@ -34,6 +35,16 @@ def canonical_json(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
         return _encode(_plain(value)).encode()
     except _NeedsLibraryError:
         return rfc8785.dumps(value)
+
+
+def scalar_text(value: str | float | bool | None) -> str:  # noqa: FBT001 - any JSON scalar
+    """The RFC 8785 text of a scalar."""
+    kind = type(value)
+    if kind is str:
+        return _encode_text(value)  # type: ignore[arg-type] - its type was just asked
+    if kind is int and -(2**53) < value < 2**53:  # type: ignore[operator] - its type was just asked
+        return str(value)
+    return canonical_json(value).decode()
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - any JSON value

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 
 from studbook.domain.errors import StudbookError, UnavailableError
-from studbook.storage.dialects import is_retryable, is_unavailable
+from studbook.storage.dialects import insert_rows, is_retryable, is_unavailable
 from studbook.storage.tables import metadata
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Transaction:
         """Insert what is staged, each table after those it refers to."""
         staged, self._staged = self._staged, {}
         for table in sorted(staged, key=_INSERT_ORDER.__getitem__):
-            self.connection.execute(table.insert(), staged[table])
+            insert_rows(self.connection, table, staged[table])
 
     def execute(self, statement: sa.Executable, rows: Sequence[Mapping[str, Any]] | None = None) -> sa.CursorResult[Any]:
         """Run a statement on what is already stored."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from studbook.domain.canonical import JsonObject, canonical_json
+from studbook.domain.canonical import JsonObject, canonical_json, scalar_text
 from studbook.domain.events import Action
 from studbook.domain.ids import new_id
 from studbook.domain.names import Kind, model_name, version_name
@@ -168,7 +168,7 @@ def _stage_details(recorder: Recorder, version_id: UUID, part: VersionPart) -> N
     recorder.transaction.stage(
         parameters,
         *(
-            {**key, "name": name, "value": canonical_json(value).decode(), "number": _as_number(value)}
+            {**key, "name": name, "value": scalar_text(value), "number": _as_number(value)}
             for name, value in part.parameters.items()
         ),
     )
