@@ -44,6 +44,11 @@ def scalar_text(value: str | float | bool | None) -> str:  # noqa: FBT001 - any 
         return _encode_text(value)  # type: ignore[arg-type] - its type was just asked
     if kind is int and -(2**53) < value < 2**53:  # type: ignore[operator] - its type was just asked
         return str(value)
+    if kind is float:
+        try:
+            return repr(_plain_float(value))  # type: ignore[arg-type] - its type was just asked
+        except _NeedsLibraryError:
+            return rfc8785.dumps(value).decode()
     return canonical_json(value).decode()
 
 
