@@ -17,7 +17,7 @@ laid out in memory. What is hashed is defined here to the byte, so that others c
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import decimal
 import hashlib
 import json
@@ -45,7 +45,9 @@ def digest_data(data: object) -> str:
             hashed.update(f"{digest_data(member)}\n".encode())
     elif hasattr(data, "columns") and hasattr(data, "__getitem__"):
         return digest_data([[str(column), _column(data, column)] for column in data.columns])
-    elif data is None or isinstance(data, bool | int | float | decimal.Decimal | datetime.date | datetime.time):
+    elif type(data).__name__ == "NAType":  # pandas' missing value
+        return digest_data(None)
+    elif data is None or isinstance(data, bool | int | float | decimal.Decimal | dt.date | dt.time):
         plain = data if data is None or isinstance(data, bool | int | float) else str(data)
         hashed.update(f"value {json.dumps(plain)}\n".encode())
     else:
@@ -69,6 +71,9 @@ def find_rows(data: object) -> int | None:
 
 def _column(table: Any, name: object) -> object:  # noqa: ANN401 - pandas and polars, without importing either
     column = table[name]
+    if hasattr(column, "columns"):
+        message = f"the table has several columns named {name!r}; give them distinct names"
+        raise TypeError(message)
     return column.to_numpy() if hasattr(column, "to_numpy") else column
 
 
@@ -88,11 +93,9 @@ def _hash_array(hashed: Any, data: object) -> None:  # noqa: ANN401 - a hash of 
         hashed.update(digest_data(array.tolist()).encode())
         return
     try:
-        view = memoryview(array)
-        contiguous = view.c_contiguous
+        hashed.update(array)  # no copy, where the elements lie in C order
     except (TypeError, ValueError, BufferError):
-        contiguous = False
-    hashed.update(view.cast("B") if contiguous and array.shape and view.nbytes else array.tobytes())
+        hashed.update(array.tobytes())
 
 
 def _as_array(data: object) -> Any:  # noqa: ANN401 - whatever has dtype, shape and tobytes

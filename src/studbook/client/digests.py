@@ -7,21 +7,17 @@ import os
 import sys
 from contextlib import nullcontext
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
 # Measured: larger blocks hash no faster.
 _BLOCK: Final = 1024 * 1024
 # Bytes above which hashing takes long enough (tenths of a second) to show that something is happening.
 _PROGRESS_FROM: Final = 64 * 1024 * 1024
-
-
-class _Hash(Protocol):
-    def update(self, data: memoryview, /) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

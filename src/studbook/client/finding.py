@@ -8,7 +8,6 @@ from studbook.client.addressing import Addressing
 from studbook.client.findings import Difference, Lineage
 from studbook.client.records import ModelVersion
 
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

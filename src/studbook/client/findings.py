@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from studbook.client.answers import Record, many, one
 from studbook.client.errors import Notice, RefusedError, refusal
 from studbook.client.records import DatasetUse, Link, ModelVersion
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+
+@dataclass(frozen=True, kw_only=True)
 class LineageNode(Record):
     """A record in the graph: `distance` from the root in edges, negative upstream; `generation` from the first ancestor."""
 
@@ -23,7 +25,7 @@ class LineageNode(Record):
     generation: int = 0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Edge(Record):
     """An edge of the lineage graph between two names, in the direction of time."""
 
@@ -34,7 +36,7 @@ class Edge(Record):
     run: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Lineage(Record):
     """The graph around a record; `truncated` says that depth or limit left something out."""
 
@@ -45,7 +47,7 @@ class Lineage(Record):
     depth: int = 0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Changes(Record):
     """What differs, by key: `changed` maps a key to `{"from": …, "to": …}`."""
 
@@ -54,28 +56,24 @@ class Changes(Record):
     changed: Mapping[str, Any] = field(default_factory=dict)
 
 
-_NO_CHANGES = Changes()
+_READ_CHANGES = {"read": Changes.read}
 
 
-def _changes() -> Any:  # noqa: ANN401 - as `dataclasses.field`, the type is the annotation's
-    return field(default=_NO_CHANGES, metadata={"read": Changes.read})
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Difference(Record):
     """What differs from the version `from_` to the version `to`; metrics are keyed by name and what they were measured on."""
 
     from_: str = field(default="", metadata={"key": "from"})
     to: str = ""
-    parameters: Changes = _changes()
-    metrics: Changes = _changes()
-    datasets: Changes = _changes()
-    artifacts: Changes = _changes()
-    code: Changes = _changes()
-    environment: Changes = _changes()
+    parameters: Changes = field(default_factory=Changes, metadata=_READ_CHANGES)
+    metrics: Changes = field(default_factory=Changes, metadata=_READ_CHANGES)
+    datasets: Changes = field(default_factory=Changes, metadata=_READ_CHANGES)
+    artifacts: Changes = field(default_factory=Changes, metadata=_READ_CHANGES)
+    code: Changes = field(default_factory=Changes, metadata=_READ_CHANGES)
+    environment: Changes = field(default_factory=Changes, metadata=_READ_CHANGES)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class CreatedLink(Record):
     """A model, version or run that a document named, and whether the document made it."""
 
@@ -86,7 +84,7 @@ class CreatedLink(Record):
     created: bool | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class EventLink(Record):
     """An event of the audit log: `action` such as `model_version.registered`, `subject` the record's name."""
 
@@ -99,7 +97,7 @@ def _notices() -> Any:  # noqa: ANN401 - as above
     return field(default=(), metadata={"read": lambda entries: tuple(Notice.read(entry) for entry in entries)})
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Ingested(Record):
     """What an ingestion document became."""
 
@@ -112,7 +110,7 @@ class Ingested(Record):
     warnings: tuple[Notice, ...] = _notices()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Evaluated(Record):
     """What a later evaluation became: the version with its new metrics, and the run that measured them."""
 
@@ -123,7 +121,7 @@ class Evaluated(Record):
     warnings: tuple[Notice, ...] = _notices()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class BatchOutcome:
     """What became of one document of a batch: `position` from 0, and either `result` or `refusal`."""
 

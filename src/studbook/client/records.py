@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from studbook.client.answers import Record, many, moment, one, strings
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+
+@dataclass(frozen=True, kw_only=True)
 class Link(Record):
     """Another record, by name (`runs/0198…`) and id."""
 
@@ -19,7 +21,7 @@ class Link(Record):
     kind: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Parent(Record):
     """A model version that another was made from, and how."""
 
@@ -28,7 +30,7 @@ class Parent(Record):
     relation: str = ""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class DatasetUse(Record):
     """A dataset version that was used, and what for; `digest` is `sha256:…` where it is known."""
 
@@ -39,7 +41,7 @@ class DatasetUse(Record):
     created: bool | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Metric(Record):
     """A measured value, and the dataset, split, slice and step it was measured on."""
 
@@ -52,7 +54,7 @@ class Metric(Record):
     recorded_at: datetime | None = moment()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class SeriesPoint(Record):
     """One point of a run's metric series."""
 
@@ -62,7 +64,7 @@ class SeriesPoint(Record):
     recorded_at: datetime | None = moment()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Artifact(Record):
     """A file or folder of a version; `size` in bytes, `digest` as `sha256:…`."""
 
@@ -73,7 +75,7 @@ class Artifact(Record):
     media_type: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Owner(Record):
     """Who answers for a model."""
 
@@ -81,7 +83,7 @@ class Owner(Record):
     email: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class _Stored(Record):
     """What every stored record has. `etag` is what `if_match` takes."""
 
@@ -93,7 +95,7 @@ class _Stored(Record):
     etag: str = ""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Model(_Stored):
     """A registered model; `model` is its bare name, `aliases` maps each alias to a version number."""
 
@@ -106,7 +108,7 @@ class Model(_Stored):
     archived_at: datetime | None = moment()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class ModelVersion(_Stored):
     """A version of a registered model: what it is, where it came from, what it was measured on."""
 
@@ -126,7 +128,7 @@ class ModelVersion(_Stored):
     aliases: tuple[str, ...] = strings()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class RunRecord(_Stored):
     """One execution. `run_kind` is training, evaluation or data-preparation; `title` the name its writer gave it."""
 
@@ -145,21 +147,21 @@ class RunRecord(_Stored):
     identifiers: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Experiment(_Stored):
     """A group of runs; `experiment` is its bare name."""
 
     experiment: str = ""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Dataset(_Stored):
     """A dataset; `dataset` is its bare name."""
 
     dataset: str = ""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class DatasetVersion(_Stored):
     """The dataset as it was at one time; `digest` is `sha256:…` where it is known."""
 
@@ -176,7 +178,7 @@ class DatasetVersion(_Stored):
     identifiers: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Deployment(_Stored):
     """Which version was served on a target, from when until when; `status` is active or ended."""
 
@@ -189,7 +191,7 @@ class Deployment(_Stored):
     ended_at: datetime | None = moment()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Token(_Stored):
     """An API token. `token` is the secret, known only in the answer that made it, and kept out of the repr."""
 
@@ -201,7 +203,7 @@ class Token(_Stored):
     token: str | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class VersionLink(Record):
     """A version, by name, number and id."""
 
@@ -210,7 +212,7 @@ class VersionLink(Record):
     id: str = ""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Alias(Record):
     """A movable name for a version; `etag` is the model's."""
 

@@ -115,7 +115,7 @@ class Spool:
     def pending(self) -> list[Path]:
         """The files that wait, oldest first."""
         try:
-            names = sorted(name for name in os.listdir(self.folder) if name.endswith(".json") and name[0] != ".")
+            names = sorted(path.name for path in self.folder.iterdir() if path.suffix == ".json" and path.name[0] != ".")
         except FileNotFoundError:
             return []
         return [self.folder / name for name in names]
@@ -145,9 +145,8 @@ class Spool:
     def adopt_leftovers(self) -> None:
         """Take over what a process had written but not yet renamed when it died; drop what it had not finished."""
         with contextlib.suppress(FileNotFoundError):
-            for name in os.listdir(self.folder):
-                if name.startswith(".") and name.endswith(".tmp"):
-                    self._adopt(self.folder / name)
+            for path in [*self.folder.glob(".*.tmp")]:
+                self._adopt(path)
 
     def _adopt(self, path: Path) -> None:
         with contextlib.suppress(FileNotFoundError):  # its writer was alive after all, and has renamed it

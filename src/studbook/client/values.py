@@ -6,8 +6,9 @@ no half characters. What a script logs is turned into that rather than refused: 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-import datetime
+import datetime as dt
 import enum
 import hashlib
 import json
@@ -52,7 +53,7 @@ def as_number(value: object, name: str) -> float:
     if not isinstance(value, str | bytes):
         try:
             plain = value.item() if hasattr(value, "item") else value
-            return float(plain)
+            return float(plain)  # type: ignore[arg-type]  # whatever cannot be a float is refused below
         except (TypeError, ValueError, RuntimeError, OverflowError):
             pass
     message = f"the metric {name!r} must be one number; {type(value).__name__} is not"
@@ -85,22 +86,26 @@ def flatten(values: Mapping[Any, object], prefix: str = "") -> dict[str, object]
 
 def to_json(value: object, depth: int = 0) -> Any:  # noqa: ANN401 - any JSON value
     """The value as JSON that can be stored exactly; never raises, whatever the value."""
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, enum.Enum):
-        return to_json(value.value, depth + 1) if depth < _DEPTH_LIMIT else str(value)
-    if isinstance(value, int):
-        return int(value) if abs(value) <= _SAFE_INTEGER else _big_integer(value)
-    if isinstance(value, float):
-        return float(value) if math.isfinite(value) else str(float(value))
-    if isinstance(value, str):
-        return clean_text(str(value))
+    if isinstance(value, enum.Enum) and depth < _DEPTH_LIMIT:
+        return to_json(value.value, depth + 1)
+    if value is None or isinstance(value, bool | int | float | str):
+        return _plain(value)
     if depth >= _DEPTH_LIMIT:
         return _described(value)
     try:
         return _compound(value, depth + 1)
     except Exception:  # noqa: BLE001 - a value's own methods may raise anything, and a run must not fail over it
         return _described(value)
+
+
+def _plain(value: Scalar) -> Scalar:
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return int(value) if abs(value) <= _SAFE_INTEGER else _big_integer(value)
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else str(float(value))
+    return clean_text(str(value))
 
 
 def _compound(value: object, depth: int) -> Any:  # noqa: ANN401 - any JSON value
@@ -110,19 +115,21 @@ def _compound(value: object, depth: int) -> Any:  # noqa: ANN401 - any JSON valu
         return sorted((to_json(member, depth) for member in value), key=repr)
     if isinstance(value, list | tuple | range):
         return [to_json(member, depth) for member in value]
-    if isinstance(value, os.PathLike):
-        return clean_text(os.fsdecode(value))
-    if isinstance(value, datetime.date | datetime.time):
-        return value.isoformat()
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: to_json(getattr(value, field.name), depth) for field in dataclasses.fields(value)}
+    return _foreign(value, depth)
+
+
+def _foreign(value: object, depth: int) -> Any:  # noqa: ANN401 - any JSON value
+    if isinstance(value, os.PathLike):
+        return clean_text(os.fsdecode(value))
+    if isinstance(value, dt.date | dt.time):
+        return value.isoformat()
     # numpy scalars have .item(); arrays and tensors of more elements refuse it and have .tolist().
     for method in ("item", "tolist"):
         if callable(getattr(value, method, None)) and not isinstance(value, type):
-            try:
+            with contextlib.suppress(TypeError, ValueError, RuntimeError):
                 return to_json(getattr(value, method)(), depth)
-            except (TypeError, ValueError, RuntimeError):
-                continue
     return _described(value)
 
 
