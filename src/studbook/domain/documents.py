@@ -103,7 +103,7 @@ class ModelPart(Document):
     name: Name
     description: Text | None = None
     owners: Annotated[tuple[Owner, ...], Field(strict=False, max_length=100)] = ()
-    tags: Tags = {}
+    tags: Annotated[Tags, Field(default_factory=dict)]
 
     @model_validator(mode="after")
     def _owners_stand_once(self) -> Self:
@@ -160,12 +160,12 @@ class VersionPart(Document):
 
     description: Text | None = None
     parents: Annotated[tuple[Parent, ...], Field(strict=False, max_length=1000)] = ()
-    parameters: Annotated[dict[Key, Scalar], Field(max_length=10_000)] = {}
+    parameters: Annotated[dict[Key, Scalar], Field(max_length=10_000, default_factory=dict)]
     metrics: Annotated[tuple[Metric, ...], Field(strict=False, max_length=10_000)] = ()
     artifacts: Annotated[tuple[Artifact, ...], Field(strict=False, max_length=10_000)] = ()
-    tags: Tags = {}
-    attributes: Attributes = {}
-    identifiers: Identifiers = {}
+    tags: Annotated[Tags, Field(default_factory=dict)]
+    attributes: Annotated[Attributes, Field(default_factory=dict)]
+    identifiers: Annotated[Identifiers, Field(default_factory=dict)]
 
 
 class Code(Document):
@@ -196,7 +196,7 @@ class RunPart(Document):
     ended_at: Timestamp | None = None
     error: Text | None = None
     metrics: Annotated[tuple[SeriesPoint, ...], Field(strict=False, max_length=100_000)] = ()
-    identifiers: Identifiers = {}
+    identifiers: Annotated[Identifiers, Field(default_factory=dict)]
 
     @model_validator(mode="after")
     def _reference_stands_alone(self) -> Self:
@@ -222,7 +222,7 @@ class DatasetPart(Document):
     description: Text | None = None
     schema_: Annotated[Attributes | None, Field(alias="schema")] = None
     profile: Attributes | None = None
-    identifiers: Identifiers = {}
+    identifiers: Annotated[Identifiers, Field(default_factory=dict)]
 
     @model_validator(mode="after")
     def _named_one_way(self) -> Self:
@@ -294,7 +294,7 @@ class NewDeployment(Document):
     version: Reference
     target: Name
     url: Uri | None = None
-    attributes: Attributes = {}
+    attributes: Annotated[Attributes, Field(default_factory=dict)]
 
 
 class DeploymentPatch(Document):

@@ -51,7 +51,7 @@ def get_version(connection: Connection, namespace_id: int, place: ByNumber | ByA
     row = storage.find_version(connection, namespace_id, place)
     if row is None:
         raise missing_version(place)
-    return show(row, {"aliases": storage.find_aliases(connection, namespace_id, [row.id]).get(row.id, [])})
+    return show(row, {"aliases": storage.list_aliases_of(connection, namespace_id, row.id)})
 
 
 def missing_version(place: ByNumber | ByAlias) -> NotFoundError:

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
-import psycopg as driver_errors
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.pool import NullPool, QueuePool
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ class _SqliteUuid(sa.types.UserDefinedType[Any]):
 UuidType: Final = sa.Uuid().with_variant(_SqliteUuid(), "sqlite")
 Bytes: Final = sa.LargeBinary().with_variant(sqlite.BLOB(), "sqlite")
 # Sorted by code point on both engines, whatever the locale PostgreSQL was set up with.
-Text: Final = sa.Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
+Text: Final = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 Integer: Final = sa.Integer()
 BigInteger: Final = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 Real: Final = sa.Double().with_variant(sa.REAL(), "sqlite")
@@ -94,8 +93,7 @@ def _make_sqlite_engine(url: URL, pool_size: int) -> Engine:
         cursor.execute("PRAGMA synchronous = FULL")
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
-        cursor.execute("PRAGMA cache_size = -16384")
-        cursor.execute("PRAGMA temp_store = MEMORY")
+        cursor.execute("PRAGMA cache_size = -4096")
         cursor.close()
 
     @event.listens_for(engine, "begin")
@@ -182,13 +180,15 @@ def _with_uuid_bytes(names: tuple[str, ...], rows: Sequence[Mapping[str, Any]]) 
 
 def _copy_rows(connection: Connection, table: sa.Table, names: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
     """Insert by COPY, the quickest way into PostgreSQL, with errors as SQLAlchemy's."""
-    driver = connection.connection.dbapi_connection
+    import psycopg  # noqa: PLC0415 - a start on SQLite need not load it
+
+    driver: Any = connection.connection.dbapi_connection
     try:
         with driver.cursor() as cursor, cursor.copy(f"COPY {table.name} ({', '.join(names)}) FROM STDIN") as copy:
             for row in rows:
                 copy.write_row(row)
-    except driver_errors.Error as error:
-        raise sa.exc.DBAPIError.instance(f"COPY {table.name}", None, error, driver_errors.Error, dialect=connection.dialect) from error
+    except psycopg.Error as error:
+        raise sa.exc.DBAPIError.instance(f"COPY {table.name}", None, error, psycopg.Error, dialect=connection.dialect) from error
 
 
 def make_folder(url: URL) -> None:

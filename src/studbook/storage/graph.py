@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import functools
+from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
@@ -17,29 +18,30 @@ if TYPE_CHECKING:
 
 def find_edges(connection: Connection, namespace_id: int, ids: Collection[UUID], *, upstream: bool, limit: int) -> Sequence[Row[Any]]:
     """The edges that lead into these nodes (upstream) or out of them, at most `limit`."""
-    anchor = lineage_edges.c.target_id if upstream else lineage_edges.c.source_id
-    statement = (
-        sa.select(
-            lineage_edges.c.source_id,
-            lineage_edges.c.target_id,
-            lineage_edges.c.relation,
-            lineage_edges.c.role,
-            lineage_edges.c.run_id,
-            lineage_edges.c.event_id,
-        )
-        .where(lineage_edges.c.namespace_id == namespace_id, anchor.in_(ids))
-        .order_by(anchor, lineage_edges.c.source_id, lineage_edges.c.target_id, lineage_edges.c.relation, lineage_edges.c.role)
-        .limit(limit)
+    parameters = {"namespace": namespace_id, "ids": list(ids), "limit": limit}
+    return connection.execute(_edges_statement(upstream=upstream), parameters).all()
+
+
+@functools.cache
+def _edges_statement(*, upstream: bool) -> sa.Select[Any]:
+    table = lineage_edges
+    anchor = table.c.target_id if upstream else table.c.source_id
+    return (
+        sa.select(table.c.source_id, table.c.target_id, table.c.relation, table.c.role, table.c.run_id, table.c.event_id)
+        .where(table.c.namespace_id == sa.bindparam("namespace"), anchor.in_(sa.bindparam("ids", expanding=True)))
+        .order_by(anchor, table.c.source_id, table.c.target_id, table.c.relation, table.c.role)
+        .limit(sa.bindparam("limit"))
     )
-    return connection.execute(statement).all()
 
 
 def find_nodes(connection: Connection, namespace_id: int, ids: Collection[UUID]) -> dict[UUID, Row[Any]]:
     """The nodes of these ids."""
-    statement = sa.select(lineage_nodes.c.id, lineage_nodes.c.kind, lineage_nodes.c.name, lineage_nodes.c.generation).where(
-        lineage_nodes.c.namespace_id == namespace_id, lineage_nodes.c.id.in_(ids)
-    )
-    return {row.id: row for row in connection.execute(statement)}
+    return {row.id: row for row in connection.execute(_NODES, {"namespace": namespace_id, "ids": list(ids)})}
+
+
+_NODES: Final = sa.select(lineage_nodes.c.id, lineage_nodes.c.kind, lineage_nodes.c.name, lineage_nodes.c.generation).where(
+    lineage_nodes.c.namespace_id == sa.bindparam("namespace"), lineage_nodes.c.id.in_(sa.bindparam("ids", expanding=True))
+)
 
 
 def has_outputs(connection: Connection, namespace_id: int, node_id: UUID) -> bool:

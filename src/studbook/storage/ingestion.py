@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -44,59 +44,85 @@ class DatasetRow:
     record: bytes
 
 
+_NAMESPACE: Final = sa.bindparam("namespace")
+
+
+def _any_of(column: sa.ColumnElement[Any], name: str) -> sa.ColumnElement[bool]:
+    return column.in_(sa.bindparam(name, expanding=True))
+
+
+# Built once: composing a statement takes longer than running it.
+_LOCK_MODELS: Final = (
+    sa.select(
+        registered_models.c.name,
+        registered_models.c.id,
+        registered_models.c.last_version,
+        registered_models.c.archived_at,
+    )
+    .where(registered_models.c.namespace_id == _NAMESPACE, _any_of(registered_models.c.name, "names"))
+    .order_by(registered_models.c.name)
+    .with_for_update()
+)
+_COUNT_VERSIONS: Final = (
+    registered_models.update()
+    .where(registered_models.c.namespace_id == sa.bindparam("namespace_of"), registered_models.c.id == sa.bindparam("model"))
+    .values(last_version=sa.bindparam("last"))
+)
+_DATASET_HEADS: Final = sa.select(
+    datasets.c.name,
+    datasets.c.id,
+    sa.select(sa.func.max(dataset_versions.c.number))
+    .where(dataset_versions.c.namespace_id == _NAMESPACE, dataset_versions.c.dataset_id == datasets.c.id)
+    .scalar_subquery(),
+).where(datasets.c.namespace_id == _NAMESPACE, _any_of(datasets.c.name, "names"))
+_DATASET_VERSIONS: Final = sa.select(
+    dataset_versions.c.dataset_id,
+    dataset_versions.c.id,
+    dataset_versions.c.number,
+    dataset_versions.c.digest,
+    dataset_versions.c.record,
+).where(dataset_versions.c.namespace_id == _NAMESPACE)
+_DATASET_VERSIONS_BY_DIGEST: Final = _DATASET_VERSIONS.where(
+    _any_of(sa.tuple_(dataset_versions.c.dataset_id, dataset_versions.c.digest), "pairs")
+)
+_DATASET_VERSIONS_BY_NUMBER: Final = _DATASET_VERSIONS.where(
+    _any_of(sa.tuple_(dataset_versions.c.dataset_id, dataset_versions.c.number), "pairs")
+)
+_CLAIMS: Final = sa.select(identifiers.c.scheme, identifiers.c.value, identifiers.c.record_id).where(
+    identifiers.c.namespace_id == _NAMESPACE, _any_of(sa.tuple_(identifiers.c.scheme, identifiers.c.value), "pairs")
+)
+_ANSWERS: Final = sa.select(idempotency_keys.c.key, idempotency_keys.c.body_digest, idempotency_keys.c.answer).where(
+    idempotency_keys.c.namespace_id == _NAMESPACE, _any_of(idempotency_keys.c.key, "keys")
+)
+
+
 def lock_models(connection: Connection, namespace_id: int, names: Collection[str]) -> dict[str, ModelHead]:
     """The models of these names, locked until the transaction ends: always in the order of their names, against deadlock."""
-    statement = (
-        sa.select(registered_models.c.name, registered_models.c.id, registered_models.c.last_version, registered_models.c.archived_at)
-        .where(registered_models.c.namespace_id == namespace_id, registered_models.c.name.in_(names))
-        .order_by(registered_models.c.name)
-        .with_for_update()
-    )
-    return {name: ModelHead(model_id, last, archived is not None) for name, model_id, last, archived in connection.execute(statement)}
+    rows = connection.execute(_LOCK_MODELS, {"namespace": namespace_id, "names": sorted(names)})
+    return {name: ModelHead(model_id, last, archived is not None) for name, model_id, last, archived in rows}
 
 
 def count_versions(connection: Connection, namespace_id: int, counts: dict[UUID, int]) -> None:
     """Store the number of each model's latest version; the rows are locked."""
-    statement = (
-        registered_models.update()
-        .where(registered_models.c.namespace_id == namespace_id, registered_models.c.id == sa.bindparam("model"))
-        .values(last_version=sa.bindparam("last"))
-    )
-    connection.execute(statement, [{"model": model, "last": last} for model, last in counts.items()])
+    values = [{"namespace_of": namespace_id, "model": model, "last": last} for model, last in counts.items()]
+    connection.execute(_COUNT_VERSIONS, values)
 
 
 def find_dataset_heads(connection: Connection, namespace_id: int, names: Collection[str]) -> dict[str, tuple[UUID, int]]:
     """Each dataset's id and the number of its latest version."""
-    newest = (
-        sa.select(sa.func.max(dataset_versions.c.number))
-        .where(dataset_versions.c.namespace_id == namespace_id, dataset_versions.c.dataset_id == datasets.c.id)
-        .scalar_subquery()
-    )
-    statement = sa.select(datasets.c.name, datasets.c.id, newest).where(
-        datasets.c.namespace_id == namespace_id, datasets.c.name.in_(names)
-    )
-    return {name: (dataset_id, last or 0) for name, dataset_id, last in connection.execute(statement)}
+    rows = connection.execute(_DATASET_HEADS, {"namespace": namespace_id, "names": list(names)})
+    return {name: (dataset_id, last or 0) for name, dataset_id, last in rows}
 
 
 def find_dataset_versions(
     connection: Connection, namespace_id: int, digests: Collection[tuple[UUID, str]], numbers: Collection[tuple[UUID, int]]
 ) -> dict[UUID, list[DatasetRow]]:
     """The versions with these digests or numbers, by the id of their dataset."""
-    conditions: list[Any] = []
-    if digests:
-        conditions.append(sa.tuple_(dataset_versions.c.dataset_id, dataset_versions.c.digest).in_(digests))
-    if numbers:
-        conditions.append(sa.tuple_(dataset_versions.c.dataset_id, dataset_versions.c.number).in_(numbers))
     found: dict[UUID, list[DatasetRow]] = {}
-    for condition in conditions:
-        statement = sa.select(
-            dataset_versions.c.dataset_id,
-            dataset_versions.c.id,
-            dataset_versions.c.number,
-            dataset_versions.c.digest,
-            dataset_versions.c.record,
-        ).where(dataset_versions.c.namespace_id == namespace_id, condition)
-        for dataset_id, *row in connection.execute(statement):
+    for statement, pairs in ((_DATASET_VERSIONS_BY_DIGEST, digests), (_DATASET_VERSIONS_BY_NUMBER, numbers)):
+        if not pairs:
+            continue
+        for dataset_id, *row in connection.execute(statement, {"namespace": namespace_id, "pairs": list(pairs)}):
             found.setdefault(dataset_id, []).append(DatasetRow(*row))
     return found
 
@@ -134,15 +160,11 @@ def find_claims(
     connection: Connection, namespace_id: int, pairs: Collection[tuple[str, str]]
 ) -> dict[tuple[str, str], UUID]:
     """Which record holds each identifier (scheme, value) already."""
-    statement = sa.select(identifiers.c.scheme, identifiers.c.value, identifiers.c.record_id).where(
-        identifiers.c.namespace_id == namespace_id, sa.tuple_(identifiers.c.scheme, identifiers.c.value).in_(pairs)
-    )
-    return {(scheme, value): record_id for scheme, value, record_id in connection.execute(statement)}
+    rows = connection.execute(_CLAIMS, {"namespace": namespace_id, "pairs": list(pairs)})
+    return {(scheme, value): record_id for scheme, value, record_id in rows}
 
 
 def find_answers(connection: Connection, namespace_id: int, keys: Collection[str]) -> dict[str, tuple[bytes, bytes]]:
     """What was answered under these idempotency keys: the digest of the body, and the answer."""
-    statement = sa.select(idempotency_keys.c.key, idempotency_keys.c.body_digest, idempotency_keys.c.answer).where(
-        idempotency_keys.c.namespace_id == namespace_id, idempotency_keys.c.key.in_(keys)
-    )
-    return {key: (digest, answer) for key, digest, answer in connection.execute(statement)}
+    rows = connection.execute(_ANSWERS, {"namespace": namespace_id, "keys": list(keys)})
+    return {key: (digest, answer) for key, digest, answer in rows}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
@@ -59,7 +60,19 @@ def find_by_name(connection: Connection, kind: Kind, namespace_id: int, name: st
 
 def find_version(connection: Connection, namespace_id: int, place: ByNumber | ByAlias, *, lock: bool = False) -> Row[Any] | None:
     """A model version by number, latest or alias, with `model_id`; one statement."""
-    model = place.model if isinstance(place, ByAlias) else place.name
+    parameters: dict[str, Any] = {"namespace": namespace_id}
+    if isinstance(place, ByAlias):
+        statement = _version_statement("alias", lock=lock)
+        parameters |= {"model": place.model, "alias": place.alias}
+    else:
+        statement = _version_statement("latest" if place.number is None else "number", lock=lock)
+        parameters |= {"model": place.name, "number": place.number} if place.number is not None else {"model": place.name}
+    return connection.execute(statement, parameters).one_or_none()
+
+
+@functools.cache
+def _version_statement(form: str, *, lock: bool) -> sa.Select[Any]:
+    """Built once for each form: composing a statement takes longer than running it."""
     statement = (
         columns(model_versions, model_versions.c.model_id, model_versions.c.number)
         .select_from(
@@ -71,25 +84,19 @@ def find_version(connection: Connection, namespace_id: int, place: ByNumber | By
                 ),
             )
         )
-        .where(registered_models.c.namespace_id == namespace_id, registered_models.c.name == model)
+        .where(registered_models.c.namespace_id == sa.bindparam("namespace"), registered_models.c.name == sa.bindparam("model"))
     )
-    if isinstance(place, ByNumber):
-        number = registered_models.c.last_version if place.number is None else place.number
-        statement = statement.where(model_versions.c.number == number)
-    else:
-        statement = statement.where(
-            model_versions.c.id
-            == sa.select(aliases.c.version_id)
-            .where(
-                aliases.c.namespace_id == namespace_id,
-                aliases.c.model_id == registered_models.c.id,
-                aliases.c.name == place.alias,
-            )
-            .scalar_subquery()
+    if form == "alias":
+        named = sa.select(aliases.c.version_id).where(
+            aliases.c.namespace_id == registered_models.c.namespace_id,
+            aliases.c.model_id == registered_models.c.id,
+            aliases.c.name == sa.bindparam("alias"),
         )
-    if lock:
-        statement = statement.with_for_update(of=model_versions)
-    return connection.execute(statement).one_or_none()
+        statement = statement.where(model_versions.c.id == named.scalar_subquery())
+    else:
+        number = registered_models.c.last_version if form == "latest" else sa.bindparam("number")
+        statement = statement.where(model_versions.c.number == number)
+    return statement.with_for_update(of=model_versions) if lock else statement
 
 
 def find_dataset_version(connection: Connection, namespace_id: int, place: ByNumber) -> Row[Any] | None:
@@ -113,12 +120,24 @@ def find_dataset_version(connection: Connection, namespace_id: int, place: ByNum
 
 def find_aliases(connection: Connection, namespace_id: int, version_ids: Collection[UUID]) -> dict[UUID, list[str]]:
     """The aliases of each of these versions, in the order of their names."""
-    statement = (
-        sa.select(aliases.c.version_id, aliases.c.name)
-        .where(aliases.c.namespace_id == namespace_id, aliases.c.version_id.in_(version_ids))
-        .order_by(aliases.c.name)
-    )
     found: dict[UUID, list[str]] = {}
-    for version_id, name in connection.execute(statement):
+    for version_id, name in connection.execute(_ALIASES_OF_MANY, {"namespace": namespace_id, "ids": list(version_ids)}):
         found.setdefault(version_id, []).append(name)
     return found
+
+
+def list_aliases_of(connection: Connection, namespace_id: int, version_id: UUID) -> list[str]:
+    """The aliases of one version, in the order of their names."""
+    return list(connection.execute(_ALIASES_OF_ONE, {"namespace": namespace_id, "id": version_id}).scalars())
+
+
+_ALIASES_OF_MANY: Final = (
+    sa.select(aliases.c.version_id, aliases.c.name)
+    .where(aliases.c.namespace_id == sa.bindparam("namespace"), aliases.c.version_id.in_(sa.bindparam("ids", expanding=True)))
+    .order_by(aliases.c.name)
+)
+_ALIASES_OF_ONE: Final = (
+    sa.select(aliases.c.name)
+    .where(aliases.c.namespace_id == sa.bindparam("namespace"), aliases.c.version_id == sa.bindparam("id"))
+    .order_by(aliases.c.name)
+)

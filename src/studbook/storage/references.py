@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
@@ -84,52 +85,61 @@ def find_records(connection: Connection, namespace_id: int, references: Iterable
 def _find_nodes(connection: Connection, namespace_id: int, ids: set[UUID]) -> dict[UUID, Found]:
     if not ids:
         return {}
-    statement = (
-        sa.select(
-            lineage_nodes.c.id, lineage_nodes.c.kind, lineage_nodes.c.name, lineage_nodes.c.generation, dataset_versions.c.digest
-        )
-        .select_from(
-            lineage_nodes.outerjoin(
-                dataset_versions,
-                sa.and_(dataset_versions.c.namespace_id == lineage_nodes.c.namespace_id, dataset_versions.c.id == lineage_nodes.c.id),
-            )
-        )
-        .where(lineage_nodes.c.namespace_id == namespace_id, lineage_nodes.c.id.in_(ids))
-    )
+    rows = connection.execute(_NODES, {"namespace": namespace_id, "ids": list(ids)})
     return {
-        record_id: Found(record_id, Kind(kind), name, generation, digest)
-        for record_id, kind, name, generation, digest in connection.execute(statement)
+        record_id: Found(record_id, Kind(kind), name, generation, digest) for record_id, kind, name, generation, digest in rows
     }
+
+
+# Built once: composing a statement takes longer than running it.
+_NODES: Final = (
+    sa.select(lineage_nodes.c.id, lineage_nodes.c.kind, lineage_nodes.c.name, lineage_nodes.c.generation, dataset_versions.c.digest)
+    .select_from(
+        lineage_nodes.outerjoin(
+            dataset_versions,
+            sa.and_(dataset_versions.c.namespace_id == lineage_nodes.c.namespace_id, dataset_versions.c.id == lineage_nodes.c.id),
+        )
+    )
+    .where(lineage_nodes.c.namespace_id == sa.bindparam("namespace"), lineage_nodes.c.id.in_(sa.bindparam("ids", expanding=True)))
+)
+
+
+@functools.cache
+def _numbered_statement(kind: Kind, *, latest: bool) -> sa.Select[Any]:
+    if kind is Kind.MODEL_VERSION:
+        versions, owners, owner_id = model_versions, registered_models, model_versions.c.model_id
+    else:
+        versions, owners, owner_id = dataset_versions, datasets, dataset_versions.c.dataset_id
+    statement = (
+        sa.select(owners.c.name, versions.c.number, versions.c.id)
+        .select_from(versions.join(owners, sa.and_(owners.c.namespace_id == versions.c.namespace_id, owners.c.id == owner_id)))
+        .where(owners.c.namespace_id == sa.bindparam("namespace"))
+    )
+    if not latest:
+        wanted = sa.bindparam("places", expanding=True)
+        return statement.where(sa.tuple_(owners.c.name, versions.c.number).in_(wanted))
+    sibling = versions.alias("sibling")
+    newest = sa.select(sa.func.max(sibling.c.number)).where(
+        sibling.c.namespace_id == owners.c.namespace_id, sibling.c[owner_id.name] == owners.c.id
+    )
+    return statement.where(
+        owners.c.name.in_(sa.bindparam("names", expanding=True)), versions.c.number == newest.scalar_subquery()
+    )
 
 
 def _ids_by_number(connection: Connection, namespace_id: int, references: Sequence[ByNumber]) -> dict[Reference, list[UUID]]:
     found: dict[Reference, list[UUID]] = {reference: [] for reference in references}
-    for kind, versions, owners, owner_id in (
-        (Kind.MODEL_VERSION, model_versions, registered_models, model_versions.c.model_id),
-        (Kind.DATASET_VERSION, dataset_versions, datasets, dataset_versions.c.dataset_id),
-    ):
+    for kind in (Kind.MODEL_VERSION, Kind.DATASET_VERSION):
         exact = [(reference.name, reference.number) for reference in references if reference.kind is kind and reference.number]
-        latest = [reference.name for reference in references if reference.kind is kind and not reference.number]
-        joined = versions.join(
-            owners, sa.and_(owners.c.namespace_id == versions.c.namespace_id, owners.c.id == owner_id)
-        )
         if exact:
-            statement = (
-                sa.select(owners.c.name, versions.c.number, versions.c.id)
-                .select_from(joined)
-                .where(versions.c.namespace_id == namespace_id, sa.tuple_(owners.c.name, versions.c.number).in_(exact))
-            )
-            for name, number, record_id in connection.execute(statement):
+            rows = connection.execute(_numbered_statement(kind, latest=False), {"namespace": namespace_id, "places": exact})
+            for name, number, record_id in rows:
                 found[ByNumber(kind, name, number)] = [record_id]
-        for name in latest:
-            statement = (
-                sa.select(versions.c.id)
-                .select_from(joined)
-                .where(versions.c.namespace_id == namespace_id, owners.c.name == name)
-                .order_by(versions.c.number.desc())
-                .limit(1)
-            )
-            found[ByNumber(kind, name, None)] = list(connection.execute(statement).scalars())
+        latest = [reference.name for reference in references if reference.kind is kind and not reference.number]
+        if latest:
+            rows = connection.execute(_numbered_statement(kind, latest=True), {"namespace": namespace_id, "names": latest})
+            for name, _, record_id in rows:
+                found[ByNumber(kind, name, None)] = [record_id]
     return found
 
 
