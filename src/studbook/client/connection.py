@@ -25,6 +25,7 @@ _ATTEMPTS: Final = 3
 _FIRST_DELAY: Final = 0.2
 # A host that does not answer at all should not hold up the end of a training for the whole time-out, three times.
 _CONNECT_TIMEOUT: Final = 5.0
+_INTERNAL_ERROR: Final = 500
 _IDEMPOTENT: Final = frozenset({"GET", "PUT", "DELETE"})
 _TRANSIENT: Final = frozenset({408, 425, 429})
 # Nothing was sent: any call may be tried again.
@@ -48,6 +49,7 @@ class Connection:
 
     def __init__(self, target: Target, token: str | None, transport: httpx.BaseTransport | None = None) -> None:
         self.target = target
+        self._embedded = transport is not None
         headers = {"Accept": "application/json", "User-Agent": "studbook-python"}
         if token:
             headers["Authorization"] = f"Bearer {token}"
@@ -67,7 +69,7 @@ class Connection:
     def call(  # noqa: PLR0913 - the parts of an HTTP request
         self,
         method: Method,
-        path: Sequence[str],
+        path: Sequence[str] | str,
         *,
         body: Body | None = None,
         params: Mapping[str, str | int | None] | None = None,
@@ -75,6 +77,8 @@ class Connection:
         safe_to_repeat: bool = False,
     ) -> Any:  # noqa: ANN401 - any JSON value
         """Send a request and return the JSON of its answer (None for an answer without content).
+
+        `path` holds the segments below the namespace, or, as one text, what is percent-encoded already.
 
         Raises UnreachableError, RefusedError.
         """
@@ -106,12 +110,13 @@ class Connection:
     def _build(
         self,
         method: Method,
-        path: Sequence[str],
+        path: Sequence[str] | str,
         body: Body | None,
         params: Mapping[str, str | int | None] | None,
         headers: Mapping[str, str] | None,
     ) -> httpx.Request:
-        url = f"{self.target.base_url}/api/v1/namespaces/{path_of((self.target.namespace, *path))}"
+        below = path if isinstance(path, str) else path_of(path)
+        url = f"{self.target.base_url}/api/v1/namespaces/{path_of([self.target.namespace])}/{below}"
         query = {name: value for name, value in (params or {}).items() if value is not None}
         sent = dict(headers or {})
         if body is not None:
@@ -128,6 +133,10 @@ class Connection:
                 repeatable = isinstance(error, _NOT_SENT) or (safe_to_repeat and isinstance(error, _BROKEN_OFF))
                 if not repeatable or attempt == _ATTEMPTS:
                     raise self._unreachable(error) from error
+            except Exception as error:
+                # What httpx cannot send or read, or what an embedded registry failed with: no usable answer either way.
+                message = f"the registry at {self.target.label} gave no answer: {type(error).__name__}: {error}"
+                raise UnreachableError(message, status=_INTERNAL_ERROR if self._embedded else None) from error
             # Spread out, so that many jobs that lost the registry together do not return together.
             time.sleep(_FIRST_DELAY * 3 ** (attempt - 1) * random.uniform(0.5, 1.5))  # noqa: S311 - no secret hangs on it
         raise AssertionError  # pragma: no cover - the last attempt returns or raises

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from studbook.client.addressing import Addressing
 from studbook.client.findings import Difference, Lineage
+from studbook.client.names import reference_path
 from studbook.client.records import ModelVersion
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class Questions(Addressing):
         `upstream` is where it came from, `downstream` what was made of it. Look at `truncated`.
         """
         params = {"direction": direction, "depth": depth, "limit": limit}
-        return Lineage.read(self._connection.call("GET", ("lineage", *ref.split("/")), params=params))
+        return Lineage.read(self._connection.call("GET", f"lineage/{reference_path(ref)}", params=params))
 
     def diff(self, a: str, b: str) -> Difference:
         """What differs from model version `a` to model version `b`, their runs and environments included."""

@@ -33,6 +33,13 @@ def path_of(segments: Iterable[str]) -> str:
     return "/".join(quote(segment, safe="") for segment in segments)
 
 
+def reference_path(reference: str) -> str:
+    """A reference as the end of an address. A resource name keeps the percent-encoding that its names have already."""
+    if reference.startswith(("models/", "datasets/", "runs/", "deployments/")):
+        return quote(reference, safe="/%@:+,;=!$'()*~")
+    return path_of(reference.split("/"))
+
+
 def find_place(reference: str) -> Place | None:
     """Where the version of a reference stands, or None when only the registry can tell."""
     if match := _VERSION_NAME.fullmatch(reference):
