@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import statistics
 import tempfile
 from collections import defaultdict
@@ -106,8 +107,6 @@ def _measure_reads(server: Server, figures: Figures) -> None:
 
 
 def _artifact_digest(client: Client) -> str:
-    import json  # noqa: PLC0415
-
     version = json.loads(client.get(f"{API}/models/bench-chain/versions/50"))
     digest: str = version["artifacts"][0]["digest"]
     return digest
@@ -116,13 +115,18 @@ def _artifact_digest(client: Client) -> str:
 def _bars(figures: Figures) -> list[tuple[str, str, bool]]:
     hand = max(figures["hand"], figures["hand16"])
     ratios = [
-        ("register, 16 clients ≥ 0.7 × hand-made SQL", figures["http16"] / hand, 0.7, True),
-        ("batch ≥ 3 × hand-made SQL", figures["batch"] / hand, 3, True),
-        ("get by name ≤ 2 × empty endpoint", figures["name"] / figures["empty"], 2, False),
+        ("register, 16 clients ≥ 0.7 x hand-made SQL", figures["http16"] / hand, 0.7, True),
+        ("batch ≥ 3 x hand-made SQL", figures["batch"] / hand, 3, True),
+        ("get by name ≤ 2 x empty endpoint", figures["name"] / figures["empty"], 2, False),
         ("ready in < 1.5 s", figures["start"], 1.5, False),
         ("memory < 150 MB", figures["memory"], 150, False),
     ]
     return [(text, f"{value:.2f}", value >= bar if more else value <= bar) for text, value, bar, more in ratios]
+
+
+def _shown(figure: float) -> str:
+    whole = 100
+    return f"{figure:,.0f}" if figure >= whole else f"{figure:.2f}"
 
 
 def main() -> None:
@@ -147,11 +151,13 @@ def main() -> None:
     for engine in results:
         table.add_column(engine, justify="right")
     for name, text in _ROWS.items():
-        table.add_row(text, *(f"{figures[name]:,.0f}" if figures[name] >= 100 else f"{figures[name]:.2f}" for figures in results.values()))
+        table.add_row(text, *(_shown(figures[name]) for figures in results.values()))
     table.add_section()
     bars = {engine: _bars(figures) for engine, figures in results.items()}
     for index, (text, _, _) in enumerate(next(iter(bars.values()))):
-        table.add_row(text, *(f"{value} {'met' if met else 'MISSED'}" for _, value, met in (lines[index] for lines in bars.values())))
+        table.add_row(
+            text, *(f"{value} {'met' if met else 'MISSED'}" for _, value, met in (lines[index] for lines in bars.values()))
+        )
     console.print(table)
 
 

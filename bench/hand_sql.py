@@ -44,7 +44,9 @@ class Writer:
     def __init__(self, url: str, model: str) -> None:
         self._sqlite = url.startswith("sqlite")
         if self._sqlite:
-            self._connection: Any = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None, timeout=60, check_same_thread=False)
+            self._connection: Any = sqlite3.connect(
+                url.removeprefix("sqlite:///"), isolation_level=None, timeout=60, check_same_thread=False
+            )
             self._connection.execute("PRAGMA synchronous = FULL")
             self._connection.execute("PRAGMA foreign_keys = ON")
             self._sql = {name: text.replace("%s", "?") for name, text in _SQL.items()}
@@ -83,7 +85,7 @@ class Writer:
     def _find_parent(self) -> None:
         mark = "?" if self._sqlite else "%s"
         row = self._cursor.execute(
-            "SELECT m.id, m.last_version, v.id, n.generation FROM registered_models m"  # noqa: S608 - no value in it
+            "SELECT m.id, m.last_version, v.id, n.generation FROM registered_models m"
             " JOIN model_versions v ON v.model_id = m.id AND v.number = m.last_version JOIN lineage_nodes n ON n.id = v.id"
             f" WHERE m.namespace_id = 1 AND m.name = {mark}",
             (self._model,),
@@ -91,7 +93,7 @@ class Writer:
         self._model_id, self._number, self._parent, self._generation = row
         names = f"({mark}, {mark})"
         rows = self._cursor.execute(
-            f"SELECT v.id FROM dataset_versions v JOIN datasets d ON d.id = v.dataset_id WHERE d.name IN {names}",  # noqa: S608
+            f"SELECT v.id FROM dataset_versions v JOIN datasets d ON d.id = v.dataset_id WHERE d.name IN {names}",
             DATASETS,
         ).fetchall()
         self._datasets = [row[0] for row in rows]

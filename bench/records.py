@@ -1,4 +1,7 @@
-"""The record that every way of registering is measured with: 10 tags, 20 parameters, 10 metrics, 2 datasets, 1 parent, 1 artifact."""
+"""The record that every way of registering is measured with.
+
+10 tags, 20 parameters, 10 metrics, 2 datasets, 1 parent, 1 artifact.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,8 @@ def document(model: str, *, parent: str | None) -> dict[str, Any]:
         },
         "run": {"kind": "training", "job": f"bench-{model}", "seed": serial, "started_at": "2026-03-01T12:00:00Z"},
         "datasets": [
-            {"name": name, "digest": digest(name), "role": role} for name, role in zip(DATASETS, ("training", "test"), strict=True)
+            {"name": name, "digest": digest(name), "role": role}
+            for name, role in zip(DATASETS, ("training", "test"), strict=True)
         ],
     }
 

@@ -82,7 +82,8 @@ def serve(database_url: str) -> Iterator[Server]:
     token = make_token()
     with tempfile.TemporaryDirectory() as home:
         environment = {
-            **os.environ,
+            # As on a user's machine, where compiled modules are kept.
+            **{name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"},
             "STUDBOOK_HOME": home,
             "STUDBOOK_DATABASE_URL": database_url,
             "STUDBOOK_PORT": str(port),

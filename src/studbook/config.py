@@ -18,10 +18,15 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="STUDBOOK_", frozen=True, extra="ignore")
 
     home: Annotated[
-        Path, Field(default_factory=lambda: Path(platformdirs.user_data_dir("studbook")), description="folder of the database file and of what `studbook demo` makes")
+        Path,
+        Field(
+            default_factory=lambda: Path(platformdirs.user_data_dir("studbook")),
+            description="folder of the database file and of what `studbook demo` makes",
+        ),
     ]
     database_url: Annotated[
-        SecretStr | None, Field(description="`postgresql://user@host/name` or `sqlite:////path/file.db`; unset: `studbook.db` in the home folder")
+        SecretStr | None,
+        Field(description="`postgresql://user@host/name` or `sqlite:////path/file.db`; unset: `studbook.db` in the home folder"),
     ] = None
     host: Annotated[str, Field(description="address to listen on")] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535, description="port to listen on")] = 8765
@@ -32,7 +37,8 @@ class Settings(BaseSettings):
     ssl_certfile: Annotated[Path | None, Field(description="certificate chain (PEM); with it the server speaks HTTPS")] = None
     ssl_keyfile: Annotated[Path | None, Field(description="private key (PEM) of the certificate")] = None
     bootstrap_token: Annotated[
-        SecretStr | None, Field(description="secret of the admin token made at the first start, instead of a random one; see `studbook token`")
+        SecretStr | None,
+        Field(description="secret of the admin token made at the first start, instead of a random one; see `studbook token`"),
     ] = None
     max_body_bytes: Annotated[int, Field(ge=1024, description="largest request body")] = 10 * 1024 * 1024
     max_batch_documents: Annotated[int, Field(ge=1, description="most documents in one batch")] = 1_000_000

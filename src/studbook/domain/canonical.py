@@ -37,16 +37,16 @@ def canonical_json(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
         return rfc8785.dumps(value)
 
 
-def scalar_text(value: str | float | bool | None) -> str:  # noqa: FBT001 - any JSON scalar
+def scalar_text(value: Any) -> str:  # noqa: ANN401 - a JSON scalar
     """The RFC 8785 text of a scalar."""
     kind = type(value)
     if kind is str:
-        return _encode_text(value)  # type: ignore[arg-type] - its type was just asked
-    if kind is int and -(2**53) < value < 2**53:  # type: ignore[operator] - its type was just asked
+        return _encode_text(value)
+    if kind is int and -(2**53) < value < 2**53:
         return str(value)
     if kind is float:
         try:
-            return repr(_plain_float(value))  # type: ignore[arg-type] - its type was just asked
+            return repr(_plain_float(value))
         except _NeedsLibraryError:
             return rfc8785.dumps(value).decode()
     return canonical_json(value).decode()

@@ -8,7 +8,9 @@ if TYPE_CHECKING:
     from studbook.domain.canonical import JsonObject
 
 
-def diff_versions(first: JsonObject, second: JsonObject, first_run: JsonObject | None, second_run: JsonObject | None) -> JsonObject:
+def diff_versions(
+    first: JsonObject, second: JsonObject, first_run: JsonObject | None, second_run: JsonObject | None
+) -> JsonObject:
     """The differences from the first version's record (and its run's) to the second's."""
     return {
         "from": first["name"],

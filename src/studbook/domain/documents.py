@@ -229,7 +229,9 @@ class DatasetPart(Document):
         if (self.ref is None) == (self.name is None):
             raise PydanticCustomError("dataset_unnamed", "a dataset is named by either 'name' or 'ref'")
         if self.ref is not None and not self.model_fields_set <= {"ref", "role"}:
-            raise PydanticCustomError("ref_with_fields", "'ref' names a dataset version that is recorded; only 'role' goes with it")
+            raise PydanticCustomError(
+                "ref_with_fields", "'ref' names a dataset version that is recorded; only 'role' goes with it"
+            )
         return self
 
 

@@ -173,13 +173,10 @@ def check_value(value: Any) -> None:  # noqa: ANN401 - any value
         elif kind is dict or kind is list:
             if len(path) >= DEPTH_LIMIT:
                 raise _malformed("too_deep", f"the document nests deeper than {DEPTH_LIMIT} levels")
-            if kind is list:
-                pending.extend((member, (*path, str(index))) for index, member in enumerate(current))
-            else:
-                for key, member in current.items():
-                    if fault := _find_text_fault(key):
-                        faults.append(Violation(pointer(path), "bad_text", f"in a key: {fault}"))
-                    pending.append((member, (*path, key)))
+            members = current.items() if kind is dict else enumerate(current)
+            pending.extend((member, (*path, str(key))) for key, member in members)
+            if kind is dict and (fault := _find_key_fault(current)):
+                faults.append(Violation(pointer(path), "bad_text", f"in a key: {fault}"))
         elif fault := _find_number_fault(current):
             faults.append(Violation(pointer(path), "bad_number", fault))
     if faults:
@@ -189,6 +186,10 @@ def check_value(value: Any) -> None:  # noqa: ANN401 - any value
 def pointer(path: tuple[str | int, ...]) -> str:
     """A JSON Pointer (RFC 6901)."""
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
+
+
+def _find_key_fault(value: dict[str, Any]) -> str | None:
+    return next((fault for key in value if (fault := _find_text_fault(key))), None)
 
 
 def _find_text_fault(text: str) -> str | None:

@@ -60,7 +60,7 @@ def _read_time(text: Any) -> str:  # noqa: ANN401 - whatever stood in the docume
     if not isinstance(text, str) or not _RFC3339.fullmatch(text):
         raise PydanticCustomError("bad_time", "a time is RFC 3339 with its zone, such as 2026-03-01T12:00:00Z")
     try:
-        return format_time(datetime.fromisoformat(text.upper().replace("Z", "+00:00")))
+        return format_time(datetime.fromisoformat(text.upper()))
     except (ValueError, OverflowError):
         raise PydanticCustomError("bad_time", "no such moment; a time is RFC 3339, such as 2026-03-01T12:00:00Z") from None
 

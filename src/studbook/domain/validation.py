@@ -51,7 +51,11 @@ def read_patch(kind: type[DocumentT], value: Any, fixed: frozenset[str], noun: s
         raise ImmutableFieldError(
             f"what identifies a {noun} is fixed when it is registered; register a new one instead",
             [
-                Violation(pointer((field,)), ImmutableFieldError.code, f"{field!r} is part of the {noun}'s identity and cannot be edited")
+                Violation(
+                    pointer((field,)),
+                    ImmutableFieldError.code,
+                    f"{field!r} is part of the {noun}'s identity and cannot be edited",
+                )
                 for field in named
             ],
         )

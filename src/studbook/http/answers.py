@@ -383,7 +383,7 @@ class PageAnswer(BaseModel, Generic[ItemT]):
 
 def page(item: type[Any]) -> Any:  # noqa: ANN401 - a type made at run time
     """The type of a page of these."""
-    return PageAnswer[item]
+    return PageAnswer[item]  # type: ignore[valid-type]
 
 
 def answered(kind: Any, status: int = 200) -> dict[int | str, dict[str, Any]]:  # noqa: ANN401 - a type

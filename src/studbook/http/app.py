@@ -33,7 +33,11 @@ _BODIES = (
     documents.DeploymentPatch,
     documents.NewToken,
 )
-_PROBLEM = {"model": Problem, "description": "The request was refused; nothing was stored.", "content": {problems.PROBLEM_TYPE: {}}}
+_PROBLEM = {
+    "model": Problem,
+    "description": "The request was refused; nothing was stored.",
+    "content": {problems.PROBLEM_TYPE: {}},
+}
 
 
 def create_app(registry: Registry, settings: Settings, *, local_caller: Caller | None = None) -> FastAPI:
@@ -65,7 +69,7 @@ def create_app(registry: Registry, settings: Settings, *, local_caller: Caller |
     app.include_router(pages.router, include_in_schema=False)
     problems.install(app)
     app.add_middleware(Edge)
-    app.openapi = lambda: _describe(app)  # type: ignore[method-assign] - FastAPI's documented way to extend it
+    app.openapi = lambda: _describe(app)  # type: ignore[method-assign]
     return app
 
 

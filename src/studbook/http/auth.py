@@ -49,7 +49,9 @@ def _find_secret(request: Request) -> str:
     # A cookie travels with requests that another site may cause, so it can only read.
     if request.method in _SAFE_METHODS and (cookie := request.cookies.get(COOKIE)):
         return cookie
-    message = "this address needs a token: send the header 'Authorization: Bearer sbk_…' (set STUDBOOK_TOKEN for the command line)"
+    message = (
+        "this address needs a token: send the header 'Authorization: Bearer sbk_…' (set STUDBOOK_TOKEN for the command line)"
+    )
     raise AuthenticationError(message)
 
 
@@ -71,7 +73,8 @@ async def open_session(request: Request, namespace: Annotated[str, Path()]) -> S
 
 
 async def _paging(
-    page_size: Annotated[int, Query(ge=1, le=PAGE_LIMIT)] = PAGE_SIZE, page_token: Annotated[str | None, Query(max_length=2048)] = None
+    page_size: Annotated[int, Query(ge=1, le=PAGE_LIMIT)] = PAGE_SIZE,
+    page_token: Annotated[str | None, Query(max_length=2048)] = None,
 ) -> Paging:
     return Paging(page_size, page_token)
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request  # noqa: TC002 - FastAPI reads the annotation
 
 from studbook.domain.errors import MalformedInputError, TooLargeError, UnsupportedMediaError
 from studbook.domain.parsing import parse_json, parse_yaml
 from studbook.domain.types import Document
 from studbook.domain.validation import read_document, read_patch
-
-from starlette.requests import Request  # noqa: TC002 - FastAPI reads the annotation
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -70,7 +69,9 @@ def body_of(kind: type[DocumentT]) -> Callable[[Request], Awaitable[DocumentT]]:
 
 
 def _too_large(limit: int) -> TooLargeError:
-    return TooLargeError(f"the body has more than {limit:,} bytes; send less, or ask the operator to raise STUDBOOK_MAX_BODY_BYTES")
+    return TooLargeError(
+        f"the body has more than {limit:,} bytes; send less, or ask the operator to raise STUDBOOK_MAX_BODY_BYTES"
+    )
 
 
 def read_patch_of(kind: type[DocumentT], fixed: frozenset[str], noun: str) -> Callable[[Request], Awaitable[DocumentT]]:

@@ -71,5 +71,3 @@ def _page(name: str) -> Response:
     if suffix not in _TYPES or "/" in name or "\\" in name or not resource.is_file():
         raise NotFoundError(f"there is no page {name!r}")
     return Response(resource.read_bytes(), media_type=_TYPES[suffix])
-
-

@@ -27,9 +27,7 @@ _latency: Final = Histogram(
     registry=_registry,
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
 )
-recorded_documents: Final = Counter(
-    "studbook_documents", "Ingestion documents by outcome.", ["outcome"], registry=_registry
-)
+recorded_documents: Final = Counter("studbook_documents", "Ingestion documents by outcome.", ["outcome"], registry=_registry)
 
 
 def observe(scope: Scope, status: int, seconds: float) -> None:

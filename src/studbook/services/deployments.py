@@ -56,9 +56,7 @@ def deploy(database: Database, caller: Caller, document: NewDeployment) -> Shown
     return database.work.run(change)  # type: ignore[no-any-return]
 
 
-def end_deployment(
-    database: Database, caller: Caller, deployment_id: UUID, if_match: str | None
-) -> Shown:
+def end_deployment(database: Database, caller: Caller, deployment_id: UUID, if_match: str | None) -> Shown:
     """Record that a deployment has ended; ending it twice changes nothing.
 
     Raises NotFoundError, StaleRecordError.

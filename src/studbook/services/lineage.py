@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from studbook.storage import graph
 
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from sqlalchemy.engine import Connection, Row
+    from sqlalchemy.engine import Connection
 
     from studbook.domain.canonical import JsonObject
+    from studbook.storage.graph import AnyRow
     from studbook.storage.references import Found
 
 DEPTH_LIMIT: Final = 1000
@@ -35,7 +36,7 @@ class _Walk:
     """A walk in one direction: the nodes met with their distance, and every edge between them."""
 
     distances: dict[UUID, int]
-    edges: dict[tuple[UUID, UUID, str, str], Row[Any]] = field(default_factory=dict)
+    edges: dict[tuple[UUID, UUID, str, str], AnyRow] = field(default_factory=dict)
     truncated: bool = False
 
 
@@ -52,11 +53,11 @@ def get_lineage(
     if direction is not Direction.UPSTREAM:
         walks.append(_walk(connection, namespace_id, root.id, depth, limit, upstream=False))
     distances: dict[UUID, int] = {}
-    edges: dict[tuple[UUID, UUID, str, str], Row[Any]] = {}
+    edges: dict[tuple[UUID, UUID, str, str], AnyRow] = {}
     for walk in walks:
         distances |= walk.distances
         edges |= walk.edges
-    nodes: dict[UUID, Row[Any]] = {}
+    nodes: dict[UUID, AnyRow] = {}
     for chunk in _chunks(list(distances)):
         nodes |= graph.find_nodes(connection, namespace_id, chunk)
     return {
@@ -74,7 +75,7 @@ def _walk(connection: Connection, namespace_id: int, root: UUID, depth: int, lim
     frontier = [root]
     edge_limit = limit * 8
     for distance in range(1, depth + 2):
-        rows: list[Row[Any]] = []
+        rows: list[AnyRow] = []
         for chunk in _chunks(frontier):
             rows += graph.find_edges(connection, namespace_id, chunk, upstream=upstream, limit=edge_limit + 1)
         if not rows:
@@ -88,7 +89,7 @@ def _walk(connection: Connection, namespace_id: int, root: UUID, depth: int, lim
     return walk
 
 
-def _advance(walk: _Walk, rows: list[Row[Any]], distance: int, limit: int, edge_limit: int, *, upstream: bool) -> list[UUID]:
+def _advance(walk: _Walk, rows: list[AnyRow], distance: int, limit: int, edge_limit: int, *, upstream: bool) -> list[UUID]:
     """Take the edges of one level into the walk; returns the nodes met for the first time."""
     fresh: list[UUID] = []
     sign = -1 if upstream else 1
@@ -108,11 +109,11 @@ def _chunks(ids: list[UUID]) -> list[list[UUID]]:
     return [ids[start : start + _CHUNK] for start in range(0, len(ids), _CHUNK)]
 
 
-def _node(row: Row[Any], distance: int) -> JsonObject:
+def _node(row: AnyRow, distance: int) -> JsonObject:
     return {"id": str(row.id), "kind": row.kind, "name": row.name, "generation": row.generation, "distance": distance}
 
 
-def _edge(row: Row[Any], nodes: dict[UUID, Row[Any]]) -> JsonObject:
+def _edge(row: AnyRow, nodes: dict[UUID, AnyRow]) -> JsonObject:
     return {
         "source": nodes[row.source_id].name,
         "target": nodes[row.target_id].name,

@@ -108,5 +108,7 @@ def get_record(connection: Connection, namespace_id: int, reference: Reference, 
         raise NotFoundError(f"{text[:120]!r} means nothing in this namespace")
     if len(found) > 1:
         names = ", ".join(match.name for match in found[:4])
-        raise MalformedInputError.at("", "ambiguous_reference", f"{text[:120]!r} means several records: {names}; name one of them")
+        raise MalformedInputError.at(
+            "", "ambiguous_reference", f"{text[:120]!r} means several records: {names}; name one of them"
+        )
     return found[0]

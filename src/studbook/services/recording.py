@@ -44,9 +44,7 @@ class Recorder:
     now: str = field(default_factory=lambda: format_time(datetime.now(UTC)))
     recorded: list[Recorded] = field(default_factory=list)
 
-    def register(
-        self, table: sa.Table, record_id: UUID, action: str, record: JsonObject, columns: dict[str, Any]
-    ) -> UUID:
+    def register(self, table: sa.Table, record_id: UUID, action: str, record: JsonObject, columns: dict[str, Any]) -> UUID:
         """Stage a new record with its first event, and return the event's id."""
         rendered = canonical_json(record)
         self.transaction.stage(
@@ -68,9 +66,7 @@ class Recorder:
         rendered = canonical_json(record)
         statement = (
             table.update()
-            .where(
-                table.c.namespace_id == self.caller.namespace_id, table.c.id == row.id, table.c.revision == row.revision
-            )
+            .where(table.c.namespace_id == self.caller.namespace_id, table.c.id == row.id, table.c.revision == row.revision)
             .values(revision=row.revision + 1, record=rendered, updated_at=self.now, **columns)
         )
         if self.transaction.execute(statement).rowcount != 1:

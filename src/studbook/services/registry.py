@@ -45,16 +45,20 @@ def open_registry(url: str, *, pool_size: int = 16, upgrade: bool = True) -> Reg
     """
     database = Database(parse_url(url), pool_size=pool_size)
     try:
-        revision = database.find_revision()
-        if revision is not None and revision > HEAD:
-            message = (
-                f"the database {describe(database.url)} is at schema {revision}, and this Studbook knows schemas up to "
-                f"{HEAD}; upgrade Studbook (pip install -U 'studbook[server]')"
-            )
-            raise SchemaMismatchError(message)
-        if revision != HEAD and upgrade:
-            database.upgrade()
+        _bring_up_to_date(database, upgrade=upgrade)
     except BaseException:
         database.close()
         raise
     return Registry(database, TokenDirectory(database))
+
+
+def _bring_up_to_date(database: Database, *, upgrade: bool) -> None:
+    revision = database.find_revision()
+    if revision is not None and revision > HEAD:
+        message = (
+            f"the database {describe(database.url)} is at schema {revision}, and this Studbook knows schemas up to "
+            f"{HEAD}; upgrade Studbook (pip install -U 'studbook[server]')"
+        )
+        raise SchemaMismatchError(message)
+    if revision != HEAD and upgrade:
+        database.upgrade()

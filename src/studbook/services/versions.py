@@ -55,9 +55,7 @@ def change_version(
         recorder = Recorder(transaction, caller)
         changed = _patched(recorder, row, record, patch)
         if changed != record:
-            action = archiving_action(
-                record, changed, Action.VERSION_ARCHIVED, Action.VERSION_RESTORED, Action.VERSION_CHANGED
-            )
+            action = archiving_action(record, changed, Action.VERSION_ARCHIVED, Action.VERSION_RESTORED, Action.VERSION_CHANGED)
             recorder.amend(model_versions, row, action, changed, {"archived_at": changed["archived_at"]})
         transaction.flush()
         return _show(transaction, caller, record)
@@ -161,7 +159,7 @@ def _stage_run(
         return InputStager(recorder, resolution).stage(document.run, plan, also_from=also_from), []
     if plan.run.generation <= generation:
         if graph.has_outputs(connection, namespace_id, plan.run.id):
-            message = "this run came before the version or produced it, so it cannot have evaluated it; give the evaluation a run of its own"
+            message = "this run came before the version or made it; give the evaluation a run of its own"
             raise ConflictError.at("/run", "lineage_cycle", message)
         graph.raise_generation(connection, namespace_id, plan.run.id, generation + 1)
         plan.run.generation = generation + 1
@@ -182,5 +180,3 @@ def _lock(transaction: Transaction, caller: Caller, place: ByNumber | ByAlias) -
     if row is None:
         raise missing_version(place)
     return row
-
-

@@ -18,7 +18,6 @@ from sqlalchemy.pool import NullPool, QueuePool
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-
     from sqlalchemy.engine import URL, Connection, Engine
 
 # STRICT makes SQLite keep a column's type, as PostgreSQL does. It knows INTEGER, REAL, TEXT and BLOB only.
@@ -52,7 +51,7 @@ Bytes: Final = sa.LargeBinary().with_variant(sqlite.BLOB(), "sqlite")
 Text: Final = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 Integer: Final = sa.Integer()
 BigInteger: Final = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-Real: Final = sa.Double().with_variant(sa.REAL(), "sqlite")
+Real: Final[sa.types.TypeEngine[float]] = sa.Double().with_variant(sa.REAL(), "sqlite")
 
 
 def make_engine(url: URL, *, pool_size: int) -> Engine:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection, Row
 
+    from studbook.storage.graph import AnyRow
+
 
 def delete_rows(connection: Connection, table: sa.Table, namespace_id: int, **key: Any) -> None:  # noqa: ANN401 - column values
     """Delete the rows of a detail table with these column values."""
@@ -54,7 +56,7 @@ def find_active_deployment(connection: Connection, namespace_id: int, target: st
     return connection.execute(statement.with_for_update()).one_or_none()
 
 
-def find_token(connection: Connection, token_hash: bytes) -> Row[Any] | None:
+def find_token(connection: Connection, token_hash: bytes) -> AnyRow | None:
     """A token by its hash, with its namespace; the one look-up that begins with no namespace, since the token says which."""
     statement = (
         sa.select(

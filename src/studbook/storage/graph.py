@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import sqlalchemy as sa
 
 from studbook.storage.tables import lineage_edges, lineage_nodes
+
+AnyRow: TypeAlias = "Row[*tuple[Any, ...]]"
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -16,7 +18,9 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Row
 
 
-def find_edges(connection: Connection, namespace_id: int, ids: Collection[UUID], *, upstream: bool, limit: int) -> Sequence[Row[Any]]:
+def find_edges(
+    connection: Connection, namespace_id: int, ids: Collection[UUID], *, upstream: bool, limit: int
+) -> Sequence[AnyRow]:
     """The edges that lead into these nodes (upstream) or out of them, at most `limit`."""
     parameters = {"namespace": namespace_id, "ids": list(ids), "limit": limit}
     return connection.execute(_edges_statement(upstream=upstream), parameters).all()
@@ -34,7 +38,7 @@ def _edges_statement(*, upstream: bool) -> sa.Select[Any]:
     )
 
 
-def find_nodes(connection: Connection, namespace_id: int, ids: Collection[UUID]) -> dict[UUID, Row[Any]]:
+def find_nodes(connection: Connection, namespace_id: int, ids: Collection[UUID]) -> dict[UUID, AnyRow]:
     """The nodes of these ids."""
     return {row.id: row for row in connection.execute(_NODES, {"namespace": namespace_id, "ids": list(ids)})}
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
-from uuid import UUID
 
 import sqlalchemy as sa
 
@@ -21,8 +20,11 @@ from studbook.storage.tables import (
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from uuid import UUID
 
-    from sqlalchemy.engine import Connection, Row
+    from sqlalchemy.engine import Connection
+
+    from studbook.storage.graph import AnyRow
 
 
 @dataclass(slots=True)
@@ -44,7 +46,7 @@ class DatasetRow:
     record: bytes
 
 
-_NAMESPACE: Final = sa.bindparam("namespace")
+_NAMESPACE: Final[sa.BindParameter[int]] = sa.bindparam("namespace")
 
 
 def _any_of(column: sa.ColumnElement[Any], name: str) -> sa.ColumnElement[bool]:
@@ -135,7 +137,7 @@ def find_experiments(connection: Connection, namespace_id: int, names: Collectio
     return {name: experiment_id for name, experiment_id in connection.execute(statement)}  # noqa: C416 - rows, not pairs
 
 
-def lock_runs(connection: Connection, namespace_id: int, ids: Collection[UUID]) -> dict[UUID, Row[Any]]:
+def lock_runs(connection: Connection, namespace_id: int, ids: Collection[UUID]) -> dict[UUID, AnyRow]:
     """The runs of these ids, locked until the transaction ends."""
     statement = (
         sa.select(runs.c.id, runs.c.revision, runs.c.record)
@@ -156,9 +158,7 @@ def count_points(connection: Connection, namespace_id: int, run_id: UUID) -> dic
     return {name: last + 1 for name, last in connection.execute(statement)}
 
 
-def find_claims(
-    connection: Connection, namespace_id: int, pairs: Collection[tuple[str, str]]
-) -> dict[tuple[str, str], UUID]:
+def find_claims(connection: Connection, namespace_id: int, pairs: Collection[tuple[str, str]]) -> dict[tuple[str, str], UUID]:
     """Which record holds each identifier (scheme, value) already."""
     rows = connection.execute(_CLAIMS, {"namespace": namespace_id, "pairs": list(pairs)})
     return {(scheme, value): record_id for scheme, value, record_id in rows}

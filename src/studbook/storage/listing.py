@@ -198,9 +198,7 @@ def _holds_text(namespace_id: int, text: str) -> sa.ColumnElement[bool]:
     in_tags = sa.select(version_tags.c.version_id).where(
         version_tags.c.namespace_id == namespace_id, sa.func.lower(version_tags.c.value).contains(lowered, autoescape=True)
     )
-    return sa.or_(
-        sa.func.lower(registered_models.c.name).contains(lowered, autoescape=True), model_versions.c.id.in_(in_tags)
-    )
+    return sa.or_(sa.func.lower(registered_models.c.name).contains(lowered, autoescape=True), model_versions.c.id.in_(in_tags))
 
 
 def _tagged(table: sa.Table, record: sa.Column[Any], namespace_id: int, tag: Tag) -> sa.Select[Any]:
@@ -223,7 +221,11 @@ def _list_newest(
 
 
 def _fetch(
-    connection: Connection, statement: sa.Select[Any], order: Sequence[tuple[sa.ColumnElement[Any], bool]], after: After, size: int
+    connection: Connection,
+    statement: sa.Select[Any],
+    order: Sequence[tuple[sa.ColumnElement[Any], bool]],
+    after: After,
+    size: int,
 ) -> Rows:
     """One row more than `size` of what follows the key `after`, in an order of (column, descending)."""
     if after is not None:
@@ -235,7 +237,7 @@ def _fetch(
 def _follows(order: Sequence[tuple[sa.ColumnElement[Any], bool]], after: tuple[Any, ...]) -> sa.ColumnElement[bool]:
     """Keyset condition: the first column is beyond its value, or equal and the rest is."""
     (column, descending), value = order[0], after[0]
-    beyond = column < value if descending else column > value
+    beyond: sa.ColumnElement[bool] = column < value if descending else column > value
     if len(order) == 1:
         return beyond
     return sa.or_(beyond, sa.and_(column == value, _follows(order[1:], after[1:])))

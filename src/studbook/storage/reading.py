@@ -106,7 +106,9 @@ def find_dataset_version(connection: Connection, namespace_id: int, place: ByNum
         .select_from(
             datasets.join(
                 dataset_versions,
-                sa.and_(dataset_versions.c.namespace_id == datasets.c.namespace_id, dataset_versions.c.dataset_id == datasets.c.id),
+                sa.and_(
+                    dataset_versions.c.namespace_id == datasets.c.namespace_id, dataset_versions.c.dataset_id == datasets.c.id
+                ),
             )
         )
         .where(datasets.c.namespace_id == namespace_id, datasets.c.name == place.name)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
-from uuid import UUID
 
 import sqlalchemy as sa
 
@@ -35,6 +34,7 @@ from studbook.storage.tables import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from uuid import UUID
 
     from sqlalchemy.engine import Connection
 
@@ -93,7 +93,9 @@ def _find_nodes(connection: Connection, namespace_id: int, ids: set[UUID]) -> di
 
 # Built once: composing a statement takes longer than running it.
 _NODES: Final = (
-    sa.select(lineage_nodes.c.id, lineage_nodes.c.kind, lineage_nodes.c.name, lineage_nodes.c.generation, dataset_versions.c.digest)
+    sa.select(
+        lineage_nodes.c.id, lineage_nodes.c.kind, lineage_nodes.c.name, lineage_nodes.c.generation, dataset_versions.c.digest
+    )
     .select_from(
         lineage_nodes.outerjoin(
             dataset_versions,
@@ -116,7 +118,7 @@ def _numbered_statement(kind: Kind, *, latest: bool) -> sa.Select[Any]:
         .where(owners.c.namespace_id == sa.bindparam("namespace"))
     )
     if not latest:
-        wanted = sa.bindparam("places", expanding=True)
+        wanted: sa.BindParameter[Any] = sa.bindparam("places", expanding=True)
         return statement.where(sa.tuple_(owners.c.name, versions.c.number).in_(wanted))
     sibling = versions.alias("sibling")
     newest = sa.select(sa.func.max(sibling.c.number)).where(
@@ -150,14 +152,14 @@ def _ids_by_alias(connection: Connection, namespace_id: int, references: Sequenc
         .select_from(
             aliases.join(
                 registered_models,
-                sa.and_(
-                    registered_models.c.namespace_id == aliases.c.namespace_id, registered_models.c.id == aliases.c.model_id
-                ),
+                sa.and_(registered_models.c.namespace_id == aliases.c.namespace_id, registered_models.c.id == aliases.c.model_id),
             )
         )
         .where(
             aliases.c.namespace_id == namespace_id,
-            sa.tuple_(registered_models.c.name, aliases.c.name).in_([(reference.model, reference.alias) for reference in references]),
+            sa.tuple_(registered_models.c.name, aliases.c.name).in_(
+                [(reference.model, reference.alias) for reference in references]
+            ),
         )
     )
     for model, alias, version_id in connection.execute(statement):
@@ -165,7 +167,9 @@ def _ids_by_alias(connection: Connection, namespace_id: int, references: Sequenc
     return found
 
 
-def _ids_by_identifier(connection: Connection, namespace_id: int, references: Sequence[ByIdentifier]) -> dict[Reference, list[UUID]]:
+def _ids_by_identifier(
+    connection: Connection, namespace_id: int, references: Sequence[ByIdentifier]
+) -> dict[Reference, list[UUID]]:
     found: dict[Reference, list[UUID]] = {reference: [] for reference in references}
     claimed = [(reference.scheme, reference.value) for reference in references]
     statement = sa.select(identifiers.c.scheme, identifiers.c.value, identifiers.c.record_id).where(

@@ -58,7 +58,7 @@ class Transaction:
 
     def execute(self, statement: sa.Executable, rows: Sequence[Mapping[str, Any]] | None = None) -> sa.CursorResult[Any]:
         """Run a statement on what is already stored."""
-        return self.connection.execute(statement, rows)  # type: ignore[return-value]
+        return self.connection.execute(statement, rows)
 
 
 Batch = "Callable[[Transaction, Sequence[Any]], list[Any]]"
@@ -95,7 +95,11 @@ class UnitOfWork:
         return self.submit(_run_single, function, joint=object()).result()
 
     def submit(
-        self, batch: Callable[[Transaction, Sequence[Any]], list[Any]], item: Any, *, joint: Hashable  # noqa: ANN401 - the batch's item
+        self,
+        batch: Callable[[Transaction, Sequence[Any]], list[Any]],
+        item: Any,  # noqa: ANN401 - whatever the batch function takes
+        *,
+        joint: Hashable,
     ) -> Future[Any]:
         """Queue an item for a batch function, which may be given other waiting items with an equal `joint` at once.
 
@@ -137,7 +141,7 @@ class UnitOfWork:
                     self._commit([work])
                 return
             outcomes = [self._attempt_again(works, error)]
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, its caller is waiting for it
             if len(works) > 1:
                 for work in works:
                     self._commit([work])
@@ -154,11 +158,10 @@ class UnitOfWork:
     def _attempt(self, works: list[_Work]) -> list[Any]:
         groups = _joined(works)
         outcomes: list[Any] = []
-        with self._engine.connect() as connection:
-            with connection.begin() as transaction:
-                for group in groups:
-                    outcomes += _run_group(connection, group, shared=len(groups) > 1)
-                transaction.commit()
+        with self._engine.connect() as connection, connection.begin() as transaction:
+            for group in groups:
+                outcomes += _run_group(connection, group, shared=len(groups) > 1)
+            transaction.commit()
         return outcomes
 
     def _attempt_again(self, works: list[_Work], error: sa.exc.DBAPIError) -> Any:  # noqa: ANN401 - an outcome

@@ -30,9 +30,7 @@ def list_deployments(
         return json_response(listing.list_deployments(connection, session.namespace_id, paging, version=version, status=status))
 
 
-@router.post(
-    "/deployments", status_code=201, responses=answered(DeploymentAnswer, 201), openapi_extra=body_schema(NewDeployment)
-)
+@router.post("/deployments", status_code=201, responses=answered(DeploymentAnswer, 201), openapi_extra=body_schema(NewDeployment))
 def deploy(session: CurrentSession, document: Annotated[NewDeployment, Depends(body_of(NewDeployment))]) -> Response:
     """Record that a version is served on a target; what was served there before has ended."""
     return record_response(deployments.deploy(session.database, session.caller, document), 201)
@@ -45,9 +43,7 @@ def get_deployment(session: CurrentSession, deployment: PathId) -> Response:
         return record_response(reading.get_by_id(connection, Kind.DEPLOYMENT, session.namespace_id, deployment))
 
 
-@router.patch(
-    "/deployments/{deployment}", responses=answered(DeploymentAnswer), openapi_extra=body_schema(DeploymentPatch)
-)
+@router.patch("/deployments/{deployment}", responses=answered(DeploymentAnswer), openapi_extra=body_schema(DeploymentPatch))
 def end_deployment(
     session: CurrentSession,
     deployment: PathId,

@@ -27,7 +27,9 @@ def search(
     q: Annotated[str | None, Query(max_length=256, description="words in a model's name or in the values of tags")] = None,
     model: Filter = None,
     tag: Annotated[str | None, Query(max_length=4096, description="key:value")] = None,
-    order_by: Annotated[str | None, Query(max_length=512, description="metrics.NAME, created_at or number; '-' for the greatest first")] = None,
+    order_by: Annotated[
+        str | None, Query(max_length=512, description="metrics.NAME, created_at or number; '-' for the greatest first")
+    ] = None,
 ) -> Response:
     """Model versions that are not archived."""
     with session.database.read() as connection:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from fastapi import APIRouter, Header, Request
 from starlette.responses import Response, StreamingResponse
 
-
 from studbook.domain.documents import IngestDocument
 from studbook.domain.errors import InvalidDocumentError, MalformedInputError, StudbookError, TooLargeError, UnsupportedMediaError
 from studbook.domain.parsing import parse_json
@@ -90,7 +89,12 @@ async def _record_lines(request: Request, session: Session) -> AsyncIterator[byt
     async for line in _lines(request, limits.max_body_bytes):
         number += 1
         if number > limits.max_batch_documents:
-            waiting.append((number, TooLargeError(f"a batch holds at most {limits.max_batch_documents:,} documents; send the rest in another")))
+            waiting.append(
+                (
+                    number,
+                    TooLargeError(f"a batch holds at most {limits.max_batch_documents:,} documents; send the rest in another"),
+                )
+            )
             break
         waiting.append((number, _start(session, line)))
         if len(waiting) >= _WINDOW:
@@ -154,8 +158,4 @@ def _read(session: Session, value: Any, key: str | None) -> Ingestion:  # noqa: 
 
 async def _wait(future: Future[Answer]) -> Answer:
     """The future's outcome, without a thread that waits for it."""
-
-
     return await asyncio.wrap_future(future)
-
-

@@ -25,6 +25,7 @@ def list_models(
     paging: CurrentPaging,
     prefix: Filter = None,
     tag: Annotated[str | None, Query(max_length=4096, description="key:value")] = None,
+    *,
     archived: Annotated[bool, Query(description="include archived models")] = False,
 ) -> Response:
     """Models by name."""

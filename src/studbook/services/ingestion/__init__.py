@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from studbook.services.caller import Caller
+    from studbook.services.ingestion.planning import Plan
     from studbook.storage.database import Database
     from studbook.storage.unit_of_work import Transaction
 
@@ -119,14 +120,14 @@ def _ingest_once(
     return Answer(body)
 
 
-def _stage(recorder: Recorder, resolution: Resolution, document: IngestDocument, plan: Any) -> JsonObject:  # noqa: ANN401 - a Plan
+def _stage(recorder: Recorder, resolution: Resolution, document: IngestDocument, plan: Plan) -> JsonObject:
     stager = InputStager(recorder, resolution)
     staged = stager.stage(document.run, plan)
     edges = list(staged.edges)
     model = version = None
-    if document.model is not None:
+    if document.model is not None and document.version is not None:
         head, created = stage_model(recorder, resolution, document.model)
-        found, number, drawn = stage_version(recorder, resolution, stager, document, plan, staged)
+        found, number, drawn = stage_version(recorder, resolution, stager, document.model.name, document.version, plan, staged)
         edges += drawn
         model = {"name": model_name(document.model.name), "id": str(head.id), "created": created}
         version = {"name": found.name, "id": str(found.id), "number": number, "etag": etag(1)}

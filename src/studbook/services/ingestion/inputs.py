@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from studbook.domain.canonical import JsonObject
 from studbook.domain.events import Action
 from studbook.domain.ids import new_id
 from studbook.domain.names import Kind, dataset_name, dataset_version_name, quoted, run_name
 from studbook.services.ingestion.lineage import Edge, following, stage_edges, stage_node
 from studbook.services.ingestion.planning import RUN_FIELDS
 from studbook.services.ingestion.resolution import DatasetState, RunState, load_record
-from studbook.storage.ingestion import DatasetRow, count_points
+from studbook.storage.ingestion import DatasetRow, count_points, lock_runs
 from studbook.storage.references import Found
 from studbook.storage.tables import dataset_versions, datasets, experiments, identifiers, run_metrics, runs
 
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from uuid import UUID
 
+    from studbook.domain.canonical import JsonObject
     from studbook.domain.documents import DatasetPart, RunPart, SeriesPoint
     from studbook.services.ingestion.planning import Plan
     from studbook.services.ingestion.resolution import Resolution
@@ -76,7 +76,13 @@ class InputStager:
         self._recorder.transaction.stage(
             identifiers,
             *(
-                {"namespace_id": self._caller.namespace_id, "scheme": scheme, "value": value, "kind": kind.value, "record_id": record_id}
+                {
+                    "namespace_id": self._caller.namespace_id,
+                    "scheme": scheme,
+                    "value": value,
+                    "kind": kind.value,
+                    "record_id": record_id,
+                }
                 for scheme, value in claims.items()
             ),
         )
@@ -151,16 +157,18 @@ class InputStager:
         record = load_record(state.record) if state.record else self._reload(state)
         known = {(entry["id"], entry["role"]) for entry in record["inputs"]}
         fresh = [entry for entry in staged.inputs if (str(entry.found.id), entry.role) not in known]
-        later = {
+        later: JsonObject = {
             name: value
             for name in ("status", "ended_at", "error")
             if name in part.model_fields_set and (value := part.model_dump(mode="json")[name]) != record[name]
         }
         if part.ref is None and part.metrics:
-            self._stage_points(state.id, part.metrics, count_points(self._resolution.connection, self._caller.namespace_id, state.id))
+            self._stage_points(
+                state.id, part.metrics, count_points(self._resolution.connection, self._caller.namespace_id, state.id)
+            )
         if not fresh and not later:
             return
-        changed = {**record, **later, "inputs": record["inputs"] + [entry.as_entry() for entry in fresh]}
+        changed: JsonObject = {**record, **later, "inputs": record["inputs"] + [entry.as_entry() for entry in fresh]}
         event_id = self._recorder.amend(runs, state, Action.RUN_CONTINUED, changed, {"status": changed["status"]})
         self._resolution.runs[state.id] = RunState(state.id, state.revision + 1, b"", state.generation)
         edges = [Edge(entry.found, found, "input", entry.role) for entry in fresh]
@@ -168,8 +176,6 @@ class InputStager:
 
     def _reload(self, state: RunState) -> dict[str, Any]:
         """The record of a run that an earlier document of this transaction made or continued."""
-        from studbook.storage.ingestion import lock_runs  # noqa: PLC0415 - the rare path
-
         row = lock_runs(self._resolution.connection, self._caller.namespace_id, [state.id])[state.id]
         state.record, state.revision = row.record, row.revision
         return load_record(row.record)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from studbook.domain.errors import ConflictError, InvalidDocumentError, Violation
-from studbook.domain.names import BadReferenceError, ByIdentifier, Kind, dataset_version_name, parse_reference
+from studbook.domain.names import BadReferenceError, ById, ByIdentifier, Kind, dataset_version_name, parse_reference
 from studbook.domain.parsing import pointer
 from studbook.services.ingestion.resolution import load_record
 from studbook.storage.references import Found
@@ -53,6 +53,7 @@ class Planner:
         self._resolution = resolution
         self.faults: list[Violation] = []
         self._warnings: list[Violation] = []
+        self._claimed: dict[tuple[str, str], tuple[str | int, ...]] = {}
 
     def plan(self, document: IngestDocument) -> Plan:
         """The plan of an ingestion document.
@@ -92,7 +93,11 @@ class Planner:
         if len(found) == 1:
             return found[0]
         if not found:
-            self._fault(place, "unknown_reference", f"{text[:120]!r} means no {noun} in this namespace; register it first or correct the reference")
+            self._fault(
+                place,
+                "unknown_reference",
+                f"{text[:120]!r} means no {noun} in this namespace; register it first or correct the reference",
+            )
         else:
             names = ", ".join(match.name for match in found[:4])
             self._fault(place, "ambiguous_reference", f"{text[:120]!r} means several: {names}; name one of them")
@@ -100,6 +105,10 @@ class Planner:
 
     def _check_claims(self, place: tuple[str | int, ...], identifiers: dict[str, str], record_id: UUID | None) -> None:
         for scheme, value in identifiers.items():
+            first = self._claimed.setdefault((scheme, value), place)
+            if first != place:
+                message = f"{scheme}:{value[:80]} stands at {pointer(first)} too; an identifier names one record only"
+                self._fault((*place, "identifiers", scheme), "identifier_taken", message)
             holder = self._resolution.claims.get((scheme, value))
             if holder is not None and holder != record_id:
                 found = self._resolution.find(ByIdentifier(scheme, value))
@@ -115,7 +124,9 @@ class Planner:
         if row is None:
             self._check_claims(place, part.identifiers, None)
             if part.digest is None and part.version is None:
-                self._warn(place, "dataset_without_digest", "without a digest nobody can tell later whether this data changed; add one")
+                self._warn(
+                    place, "dataset_without_digest", "without a digest nobody can tell later whether this data changed; add one"
+                )
             return InputPlan(part, None)
         self._check_claims(place, part.identifiers, row.id)
         self._compare_dataset(place, part, row)
@@ -127,7 +138,11 @@ class Planner:
         if part.version is not None:
             row = state.by_number.get(part.version) if state else None
             if row is None:
-                self._fault((*place, "version"), "unknown_reference", f"the dataset has no version {part.version}; leave 'version' out to record a new one")
+                self._fault(
+                    (*place, "version"),
+                    "unknown_reference",
+                    f"the dataset has no version {part.version}; leave 'version' out to record a new one",
+                )
             elif part.digest is not None and row.digest != part.digest:
                 message = f"version {part.version} is recorded with {row.digest or 'no digest'}; other bytes are another version"
                 self._fault((*place, "digest"), "dataset_contradicted", message)
@@ -149,26 +164,38 @@ class Planner:
         for name in ("uri", "license", "sensitivity", "schema", "profile", "description"):
             given = getattr(part, "schema_" if name == "schema" else name)
             if given is not None and given != record[name]:
-                self._warn((*place, name), "dataset_kept", "this dataset version is recorded already; what was recorded first was kept")
+                self._warn(
+                    (*place, name), "dataset_kept", "this dataset version is recorded already; what was recorded first was kept"
+                )
 
     def _compare_entries(self, datasets: Sequence[DatasetPart]) -> None:
         first: dict[tuple[str | None, str], int | None] = {}
         for index, part in enumerate(datasets):
             if part.digest is not None and first.setdefault((part.name, part.digest), part.rows) != part.rows:
-                self._fault(("datasets", index, "rows"), "dataset_contradicted", "the same dataset version stands above with another number of rows")
+                self._fault(
+                    ("datasets", index, "rows"),
+                    "dataset_contradicted",
+                    "the same dataset version stands above with another number of rows",
+                )
 
     def _plan_run(self, part: RunPart) -> RunState | None:
         if part.ref is not None:
             found = self._one(("run", "ref"), part.ref, Kind.RUN, "run")
             return self._resolution.runs[found.id] if found else None
         state = self._resolution.runs.get(part.id) if part.id else None
+        if part.id and state is None and self._resolution.find(ById(part.id)):
+            self._fault(("run", "id"), "run_contradicted", "this id belongs to a record that is no run; use a new one")
         self._check_claims(("run",), part.identifiers, state.id if state else None)
         if state is None:
             return None
         record = load_record(state.record)
         for name in _RUN_IDENTITY:
             if name in part.model_fields_set and part.model_dump(mode="json")[name] != record[RUN_FIELDS.get(name, name)]:
-                self._fault(("run", name), "run_contradicted", f"the run is recorded with another {name!r}; a run happens once, so use a new id")
+                self._fault(
+                    ("run", name),
+                    "run_contradicted",
+                    f"the run is recorded with another {name!r}; a run happens once, so use a new id",
+                )
         return state
 
     def _plan_version(self, model: ModelPart, version: VersionPart, datasets: Sequence[DatasetPart], plan: Plan) -> None:
@@ -183,7 +210,9 @@ class Planner:
             if found is None:
                 continue
             if (found.id, parent.relation) in seen:
-                self._fault(("version", "parents", index), "duplicate_parent", f"{found.name} stands twice with the same relation")
+                self._fault(
+                    ("version", "parents", index), "duplicate_parent", f"{found.name} stands twice with the same relation"
+                )
             seen.add((found.id, parent.relation))
             plan.parents.append((found, parent.relation.value))
         self._check_claims(("version",), version.identifiers, None)
@@ -199,7 +228,7 @@ class Planner:
         measured: dict[str | None, Found | int | None] = {None: None}
         for index, metric in enumerate(metrics):
             if metric.dataset not in measured:
-                measured[metric.dataset] = self._measured_on((*place, index, "dataset"), metric.dataset, positions)
+                measured[metric.dataset] = self._measured_on((*place, index, "dataset"), metric.dataset or "", positions)
         return [measured[metric.dataset] for metric in metrics]
 
     def _measured_on(self, place: tuple[str | int, ...], text: str, positions: dict[str | None, list[int]]) -> Found | int | None:
@@ -207,7 +236,11 @@ class Planner:
         if len(entries) == 1:
             return entries[0]
         if entries:
-            self._fault(place, "ambiguous_reference", f"the document lists {text[:120]!r} {len(entries)} times; refer to the version it was measured on")
+            self._fault(
+                place,
+                "ambiguous_reference",
+                f"the document lists {text[:120]!r} {len(entries)} times; refer to the version it was measured on",
+            )
             return None
         try:
             return self._one(place, text, Kind.DATASET_VERSION, "dataset version")

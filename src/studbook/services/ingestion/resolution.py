@@ -8,20 +8,19 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
-from studbook.domain.names import ByNumber, Kind, Reference, parse_reference
-from studbook.domain.names import ById, ByIdentifier
+from studbook.domain.names import ById, ByIdentifier, ByNumber, Kind, Reference, parse_reference
 from studbook.storage import ingestion as storage
-from studbook.storage.ingestion import DatasetRow, ModelHead
 from studbook.storage.references import Found, find_records
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from uuid import UUID
 
     from sqlalchemy.engine import Connection
 
     from studbook.domain.documents import DatasetPart, IngestDocument, Metric, RunPart
+    from studbook.storage.ingestion import DatasetRow, ModelHead
 
 
 @dataclass(slots=True)
@@ -91,6 +90,7 @@ class Wants:
             self.references.add(parse_reference(run.ref))
         if run.id is not None:
             self.runs.add(run.id)
+            self.references.add(ById(run.id))
         if run.experiment is not None:
             self.experiments.add(run.experiment)
         self.claims.update(run.identifiers.items())
@@ -142,18 +142,14 @@ class Resolution:
         heads = storage.find_dataset_heads(self.connection, self.namespace_id, wants.datasets)
         self.datasets = {name: DatasetState(dataset_id, last) for name, (dataset_id, last) in heads.items()}
         digests = [(self.datasets[name].id, digest) for name, digest in wants.digests if name in self.datasets]
-        numbers = [
-            (state.id, number or state.last) for name, number in wants.numbers if (state := self.datasets.get(name))
-        ]
+        numbers = [(state.id, number or state.last) for name, number in wants.numbers if (state := self.datasets.get(name))]
         rows = storage.find_dataset_versions(self.connection, self.namespace_id, digests, numbers)
         for state in self.datasets.values():
             for row in rows.get(state.id, ()):
                 state.add(row)
 
     def _load_runs(self, wants: Wants) -> None:
-        referred = {
-            found.id for reference in wants.references for found in self.find(reference) if found.kind is Kind.RUN
-        }
+        referred = {found.id for reference in wants.references for found in self.find(reference) if found.kind is Kind.RUN}
         ids = wants.runs | referred
         if not ids:
             return

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from studbook.services.recording import Recorder
 
 
-
 def stage_model(recorder: Recorder, resolution: Resolution, part: ModelPart) -> tuple[ModelHead, bool]:
     """The model's head, and whether it was made now."""
     head = resolution.models.get(part.name)
@@ -74,11 +73,15 @@ def stage_owners(recorder: Recorder, model_id: UUID, entries: Iterable[JsonObjec
 
 
 def stage_version(
-    recorder: Recorder, resolution: Resolution, stager: InputStager, document: Any, plan: Plan, staged: Staged  # noqa: ANN401 - an IngestDocument with a version
+    recorder: Recorder,
+    resolution: Resolution,
+    stager: InputStager,
+    model: str,
+    part: VersionPart,
+    plan: Plan,
+    staged: Staged,
 ) -> tuple[Found, int, list[Edge]]:
     """Stage a new version of a model that is staged or locked; returns it with its number and edges."""
-    part: VersionPart = document.version
-    model: str = document.model.name
     head = resolution.models[model]
     head.last_version += 1
     resolution.counted[head.id] = number = head.last_version
@@ -102,7 +105,9 @@ def stage_version(
     return found, number, stage_edges(recorder, edges, run_id=run_id, event_id=event_id)
 
 
-def metric_entries(metrics: Sequence[Metric], measured_on: Sequence[Found | int | None], staged: Staged, now: str) -> list[JsonObject]:
+def metric_entries(
+    metrics: Sequence[Metric], measured_on: Sequence[Found | int | None], staged: Staged, now: str
+) -> list[JsonObject]:
     """Metrics as they stand in the record of their version."""
     entries = []
     for metric, measured in zip(metrics, measured_on, strict=True):

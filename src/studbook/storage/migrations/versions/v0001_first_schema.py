@@ -195,7 +195,11 @@ def _create_dataset_versions() -> None:
         sa.Column("digest", Text),
         sa.PrimaryKeyConstraint("namespace_id", "id", name="pk_dataset_versions"),
         sa.CheckConstraint("number >= 1", name="ck_dataset_versions_number_from_one"),
-        sa.ForeignKeyConstraint(["namespace_id", "dataset_id"], ["datasets.namespace_id", "datasets.id"], name="fk_dataset_versions_namespace_id_dataset_id"),
+        sa.ForeignKeyConstraint(
+            ["namespace_id", "dataset_id"],
+            ["datasets.namespace_id", "datasets.id"],
+            name="fk_dataset_versions_namespace_id_dataset_id",
+        ),
         sa.UniqueConstraint("namespace_id", "dataset_id", "digest", name="uq_dataset_versions_namespace_id_dataset_id_digest"),
         sa.UniqueConstraint("namespace_id", "dataset_id", "number", name="uq_dataset_versions_namespace_id_dataset_id_number"),
         **TABLE_OPTIONS,
@@ -218,8 +222,18 @@ def _create_lineage_edges() -> None:
         sa.Column("created_at", Text, nullable=False),
         sa.PrimaryKeyConstraint("namespace_id", "target_id", "source_id", "relation", "role", name="pk_lineage_edges"),
         sa.CheckConstraint("source_generation < target_generation", name="ck_lineage_edges_acyclic"),
-        sa.ForeignKeyConstraint(["namespace_id", "source_id", "source_generation"], ["lineage_nodes.namespace_id", "lineage_nodes.id", "lineage_nodes.generation"], onupdate="CASCADE", name="fk_lineage_edges_source"),
-        sa.ForeignKeyConstraint(["namespace_id", "target_id", "target_generation"], ["lineage_nodes.namespace_id", "lineage_nodes.id", "lineage_nodes.generation"], onupdate="CASCADE", name="fk_lineage_edges_target"),
+        sa.ForeignKeyConstraint(
+            ["namespace_id", "source_id", "source_generation"],
+            ["lineage_nodes.namespace_id", "lineage_nodes.id", "lineage_nodes.generation"],
+            onupdate="CASCADE",
+            name="fk_lineage_edges_source",
+        ),
+        sa.ForeignKeyConstraint(
+            ["namespace_id", "target_id", "target_generation"],
+            ["lineage_nodes.namespace_id", "lineage_nodes.id", "lineage_nodes.generation"],
+            onupdate="CASCADE",
+            name="fk_lineage_edges_target",
+        ),
         **DETAIL_TABLE_OPTIONS,
     )
     op.create_index("ix_lineage_edges_source", "lineage_edges", ["namespace_id", "source_id"])
@@ -233,7 +247,11 @@ def _create_model_tags() -> None:
         sa.Column("key", Text, nullable=False, autoincrement=False),
         sa.Column("value", Text, nullable=False),
         sa.PrimaryKeyConstraint("namespace_id", "model_id", "key", name="pk_model_tags"),
-        sa.ForeignKeyConstraint(["namespace_id", "model_id"], ["registered_models.namespace_id", "registered_models.id"], name="fk_model_tags_namespace_id_model_id"),
+        sa.ForeignKeyConstraint(
+            ["namespace_id", "model_id"],
+            ["registered_models.namespace_id", "registered_models.id"],
+            name="fk_model_tags_namespace_id_model_id",
+        ),
         **DETAIL_TABLE_OPTIONS,
     )
     op.create_index("ix_model_tags_key_value", "model_tags", ["namespace_id", "key", "value"])
@@ -245,7 +263,9 @@ def _create_outbox() -> None:
         sa.Column("namespace_id", Integer, nullable=False, autoincrement=False),
         sa.Column("event_id", UuidType, nullable=False, autoincrement=False),
         sa.PrimaryKeyConstraint("namespace_id", "event_id", name="pk_outbox"),
-        sa.ForeignKeyConstraint(["namespace_id", "event_id"], ["events.namespace_id", "events.id"], name="fk_outbox_namespace_id_event_id"),
+        sa.ForeignKeyConstraint(
+            ["namespace_id", "event_id"], ["events.namespace_id", "events.id"], name="fk_outbox_namespace_id_event_id"
+        ),
         **DETAIL_TABLE_OPTIONS,
     )
 
@@ -258,7 +278,11 @@ def _create_owners() -> None:
         sa.Column("name", Text, nullable=False, autoincrement=False),
         sa.Column("email", Text),
         sa.PrimaryKeyConstraint("namespace_id", "model_id", "name", name="pk_owners"),
-        sa.ForeignKeyConstraint(["namespace_id", "model_id"], ["registered_models.namespace_id", "registered_models.id"], name="fk_owners_namespace_id_model_id"),
+        sa.ForeignKeyConstraint(
+            ["namespace_id", "model_id"],
+            ["registered_models.namespace_id", "registered_models.id"],
+            name="fk_owners_namespace_id_model_id",
+        ),
         **DETAIL_TABLE_OPTIONS,
     )
 
@@ -278,7 +302,11 @@ def _create_runs() -> None:
         sa.Column("experiment_id", UuidType),
         sa.Column("code_commit", Text),
         sa.PrimaryKeyConstraint("namespace_id", "id", name="pk_runs"),
-        sa.ForeignKeyConstraint(["namespace_id", "experiment_id"], ["experiments.namespace_id", "experiments.id"], name="fk_runs_namespace_id_experiment_id"),
+        sa.ForeignKeyConstraint(
+            ["namespace_id", "experiment_id"],
+            ["experiments.namespace_id", "experiments.id"],
+            name="fk_runs_namespace_id_experiment_id",
+        ),
         **TABLE_OPTIONS,
     )
     op.create_index("ix_runs_commit", "runs", ["namespace_id", "code_commit"])
@@ -300,8 +328,14 @@ def _create_model_versions() -> None:
         sa.Column("archived_at", Text),
         sa.PrimaryKeyConstraint("namespace_id", "id", name="pk_model_versions"),
         sa.CheckConstraint("number >= 1", name="ck_model_versions_number_from_one"),
-        sa.ForeignKeyConstraint(["namespace_id", "model_id"], ["registered_models.namespace_id", "registered_models.id"], name="fk_model_versions_namespace_id_model_id"),
-        sa.ForeignKeyConstraint(["namespace_id", "run_id"], ["runs.namespace_id", "runs.id"], name="fk_model_versions_namespace_id_run_id"),
+        sa.ForeignKeyConstraint(
+            ["namespace_id", "model_id"],
+            ["registered_models.namespace_id", "registered_models.id"],
+            name="fk_model_versions_namespace_id_model_id",
+        ),
+        sa.ForeignKeyConstraint(
+            ["namespace_id", "run_id"], ["runs.namespace_id", "runs.id"], name="fk_model_versions_namespace_id_run_id"
+        ),
         sa.UniqueConstraint("namespace_id", "model_id", "number", name="uq_model_versions_namespace_id_model_id_number"),
         **TABLE_OPTIONS,
     )
@@ -320,7 +354,9 @@ def _create_run_metrics() -> None:
         sa.Column("value", Real, nullable=False),
         sa.Column("recorded_at", Text),
         sa.PrimaryKeyConstraint("namespace_id", "run_id", "name", "position", name="pk_run_metrics"),
-        sa.ForeignKeyConstraint(["namespace_id", "run_id"], ["runs.namespace_id", "runs.id"], name="fk_run_metrics_namespace_id_run_id"),
+        sa.ForeignKeyConstraint(
+            ["namespace_id", "run_id"], ["runs.namespace_id", "runs.id"], name="fk_run_metrics_namespace_id_run_id"
+        ),
         **DETAIL_TABLE_OPTIONS,
     )
 
@@ -333,8 +369,16 @@ def _create_aliases() -> None:
         sa.Column("name", Text, nullable=False, autoincrement=False),
         sa.Column("version_id", UuidType, nullable=False),
         sa.PrimaryKeyConstraint("namespace_id", "model_id", "name", name="pk_aliases"),
-        sa.ForeignKeyConstraint(["namespace_id", "model_id"], ["registered_models.namespace_id", "registered_models.id"], name="fk_aliases_namespace_id_model_id"),
-        sa.ForeignKeyConstraint(["namespace_id", "version_id"], ["model_versions.namespace_id", "model_versions.id"], name="fk_aliases_namespace_id_version_id"),
+        sa.ForeignKeyConstraint(
+            ["namespace_id", "model_id"],
+            ["registered_models.namespace_id", "registered_models.id"],
+            name="fk_aliases_namespace_id_model_id",
+        ),
+        sa.ForeignKeyConstraint(
+            ["namespace_id", "version_id"],
+            ["model_versions.namespace_id", "model_versions.id"],
+            name="fk_aliases_namespace_id_version_id",
+        ),
         **DETAIL_TABLE_OPTIONS,
     )
     op.create_index("ix_aliases_version", "aliases", ["namespace_id", "version_id"])
@@ -352,7 +396,11 @@ def _create_artifacts() -> None:
         sa.Column("size", BigInteger),
         sa.Column("media_type", Text),
         sa.PrimaryKeyConstraint("namespace_id", "version_id", "position", name="pk_artifacts"),
-        sa.ForeignKeyConstraint(["namespace_id", "version_id"], ["model_versions.namespace_id", "model_versions.id"], name="fk_artifacts_namespace_id_version_id"),
+        sa.ForeignKeyConstraint(
+            ["namespace_id", "version_id"],
+            ["model_versions.namespace_id", "model_versions.id"],
+            name="fk_artifacts_namespace_id_version_id",
+        ),
         **DETAIL_TABLE_OPTIONS,
     )
     op.create_index("ix_artifacts_digest", "artifacts", ["namespace_id", "digest"])
@@ -372,7 +420,11 @@ def _create_deployments() -> None:
         sa.Column("status", Text, nullable=False),
         sa.Column("active_target", Text),
         sa.PrimaryKeyConstraint("namespace_id", "id", name="pk_deployments"),
-        sa.ForeignKeyConstraint(["namespace_id", "version_id"], ["model_versions.namespace_id", "model_versions.id"], name="fk_deployments_namespace_id_version_id"),
+        sa.ForeignKeyConstraint(
+            ["namespace_id", "version_id"],
+            ["model_versions.namespace_id", "model_versions.id"],
+            name="fk_deployments_namespace_id_version_id",
+        ),
         sa.UniqueConstraint("namespace_id", "active_target", name="uq_deployments_namespace_id_active_target"),
         **TABLE_OPTIONS,
     )
@@ -388,7 +440,11 @@ def _create_parameters() -> None:
         sa.Column("value", Text, nullable=False),
         sa.Column("number", Real),
         sa.PrimaryKeyConstraint("namespace_id", "version_id", "name", name="pk_parameters"),
-        sa.ForeignKeyConstraint(["namespace_id", "version_id"], ["model_versions.namespace_id", "model_versions.id"], name="fk_parameters_namespace_id_version_id"),
+        sa.ForeignKeyConstraint(
+            ["namespace_id", "version_id"],
+            ["model_versions.namespace_id", "model_versions.id"],
+            name="fk_parameters_namespace_id_version_id",
+        ),
         **DETAIL_TABLE_OPTIONS,
     )
 
@@ -407,7 +463,11 @@ def _create_version_metrics() -> None:
         sa.Column("step", BigInteger),
         sa.Column("recorded_at", Text, nullable=False),
         sa.PrimaryKeyConstraint("namespace_id", "version_id", "position", name="pk_version_metrics"),
-        sa.ForeignKeyConstraint(["namespace_id", "version_id"], ["model_versions.namespace_id", "model_versions.id"], name="fk_version_metrics_namespace_id_version_id"),
+        sa.ForeignKeyConstraint(
+            ["namespace_id", "version_id"],
+            ["model_versions.namespace_id", "model_versions.id"],
+            name="fk_version_metrics_namespace_id_version_id",
+        ),
         **DETAIL_TABLE_OPTIONS,
     )
     op.create_index("ix_version_metrics_name_value", "version_metrics", ["namespace_id", "name", "value"])
@@ -421,7 +481,11 @@ def _create_version_tags() -> None:
         sa.Column("key", Text, nullable=False, autoincrement=False),
         sa.Column("value", Text, nullable=False),
         sa.PrimaryKeyConstraint("namespace_id", "version_id", "key", name="pk_version_tags"),
-        sa.ForeignKeyConstraint(["namespace_id", "version_id"], ["model_versions.namespace_id", "model_versions.id"], name="fk_version_tags_namespace_id_version_id"),
+        sa.ForeignKeyConstraint(
+            ["namespace_id", "version_id"],
+            ["model_versions.namespace_id", "model_versions.id"],
+            name="fk_version_tags_namespace_id_version_id",
+        ),
         **DETAIL_TABLE_OPTIONS,
     )
     op.create_index("ix_version_tags_key_value", "version_tags", ["namespace_id", "key", "value"])
