@@ -10,7 +10,7 @@ from pathlib import Path
 import studbook
 from studbook import client
 
-HEAVY = {"httpx", "rich", "typer", "numpy", "platformdirs", "sqlalchemy", "pydantic", "fastapi", "subprocess", "importlib.metadata"}
+HEAVY = {"httpx", "rich", "typer", "numpy", "platformdirs", "sqlalchemy", "pydantic", "subprocess", "importlib.metadata"}
 
 
 def loaded_after(code: str) -> set[str]:

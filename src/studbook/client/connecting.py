@@ -23,7 +23,7 @@ _SCHEME: Final = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
 _HOST_AND_PORT: Final = re.compile(r"[\w.-]+:\d{1,5}(/.*)?")
 
 
-def connect(  # noqa: PLR0913 - the public call; all but the first two are by name
+def connect(
     url: str | os.PathLike[str] | None = None,
     token: str | None = None,
     *,

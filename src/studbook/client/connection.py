@@ -66,7 +66,7 @@ class Connection:
         """Close the connections."""
         self._client.close()
 
-    def call(  # noqa: PLR0913 - the parts of an HTTP request
+    def call(
         self,
         method: Method,
         path: Sequence[str] | str,

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 from studbook.client.ids import new_id
 from studbook.client.names import is_reference
 from studbook.client.notices import warn
-from studbook.client.registration import REGISTRATION_SCHEME
+from studbook.client.records import ModelVersion
+from studbook.client.registration import REGISTRATION_SCHEME, Registration
 from studbook.client.series import Measured, Point, Series, points_for_document
 from studbook.client.values import Scalar, clean_key, clean_text, to_json
 
@@ -57,7 +58,7 @@ class Draft:
             **version,
             "parameters": self.parameters,
             "metrics": [self._metric(measured, point) for measured, point in self.metrics.items()],
-            "artifacts": list(self.artifacts.values()),
+            "artifacts": [_present(entry) for entry in self.artifacts.values()],
             "tags": {**self.tags, **version.get("tags", {})},
             "attributes": self.attributes,
             "identifiers": {**self.identifiers, REGISTRATION_SCHEME: str(new_id())},
@@ -116,17 +117,21 @@ class Draft:
         return {"slice": {**(slice_ or {}), "dataset": dataset}}
 
 
-def parent_entries(parents: object, relation: str | None) -> list[dict[str, str]]:
+ParentLike = str | Registration | ModelVersion | Mapping[str, str]
+
+
+def parent_entries(parents: ParentLike | Iterable[ParentLike], relation: str | None) -> list[dict[str, str]]:
     """The `parents` of a document, each once; `relation` is for those that bring none.
 
     `parents` is one parent or several: references, Registrations, ModelVersions, or mappings with `ref` and `relation`.
     Raises TypeError for what refers to no version.
     """
-    several = parents if isinstance(parents, Iterable) and not isinstance(parents, str | Mapping) else [parents]
+    several = [parents] if isinstance(parents, str | Registration | ModelVersion | Mapping) else parents
     found: dict[tuple[str, str | None], dict[str, str]] = {}
     for parent in several:
-        own = (parent.get("relation") if isinstance(parent, Mapping) else None) or relation
-        ref = _reference_of(parent.get("ref") if isinstance(parent, Mapping) else parent)
+        entry = parent if isinstance(parent, Mapping) else {"ref": _reference_of(parent)}
+        own = entry.get("relation") or relation
+        ref = _reference_of(entry.get("ref"))
         found[ref, own] = {"ref": ref, **({"relation": own} if own else {})}
     return list(found.values())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from studbook.client.answers import Record, many, one
+from studbook.client.answers import Record, reads, reads_many
 from studbook.client.errors import Notice, RefusedError, refusal
 from studbook.client.records import DatasetUse, Link, ModelVersion
 
@@ -41,8 +41,8 @@ class Lineage(Record):
     """The graph around a record; `truncated` says that depth or limit left something out."""
 
     root: str = ""
-    nodes: tuple[LineageNode, ...] = many(LineageNode)
-    edges: tuple[Edge, ...] = many(Edge)
+    nodes: tuple[LineageNode, ...] = field(default=(), metadata=reads_many(LineageNode))
+    edges: tuple[Edge, ...] = field(default=(), metadata=reads_many(Edge))
     truncated: bool = False
     depth: int = 0
 
@@ -56,21 +56,18 @@ class Changes(Record):
     changed: Mapping[str, Any] = field(default_factory=dict)
 
 
-_READ_CHANGES = {"read": Changes.read}
-
-
 @dataclass(frozen=True, kw_only=True)
 class Difference(Record):
     """What differs from the version `from_` to the version `to`; metrics are keyed by name and what they were measured on."""
 
     from_: str = field(default="", metadata={"key": "from"})
     to: str = ""
-    parameters: Changes = field(default_factory=Changes, metadata=_READ_CHANGES)
-    metrics: Changes = field(default_factory=Changes, metadata=_READ_CHANGES)
-    datasets: Changes = field(default_factory=Changes, metadata=_READ_CHANGES)
-    artifacts: Changes = field(default_factory=Changes, metadata=_READ_CHANGES)
-    code: Changes = field(default_factory=Changes, metadata=_READ_CHANGES)
-    environment: Changes = field(default_factory=Changes, metadata=_READ_CHANGES)
+    parameters: Changes = field(default_factory=Changes, metadata=reads(Changes))
+    metrics: Changes = field(default_factory=Changes, metadata=reads(Changes))
+    datasets: Changes = field(default_factory=Changes, metadata=reads(Changes))
+    artifacts: Changes = field(default_factory=Changes, metadata=reads(Changes))
+    code: Changes = field(default_factory=Changes, metadata=reads(Changes))
+    environment: Changes = field(default_factory=Changes, metadata=reads(Changes))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,32 +90,31 @@ class EventLink(Record):
     subject: str = ""
 
 
-def _notices() -> Any:  # noqa: ANN401 - as above
-    return field(default=(), metadata={"read": lambda entries: tuple(Notice.read(entry) for entry in entries)})
+_NOTICES = {"read": lambda entries: tuple(Notice.read(entry) for entry in entries)}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ingested(Record):
     """What an ingestion document became."""
 
-    model: CreatedLink | None = one(CreatedLink)
-    version: CreatedLink | None = one(CreatedLink)
-    run: CreatedLink | None = one(CreatedLink)
-    datasets: tuple[DatasetUse, ...] = many(DatasetUse)
-    edges: tuple[Edge, ...] = many(Edge)
-    events: tuple[EventLink, ...] = many(EventLink)
-    warnings: tuple[Notice, ...] = _notices()
+    model: CreatedLink | None = field(default=None, metadata=reads(CreatedLink))
+    version: CreatedLink | None = field(default=None, metadata=reads(CreatedLink))
+    run: CreatedLink | None = field(default=None, metadata=reads(CreatedLink))
+    datasets: tuple[DatasetUse, ...] = field(default=(), metadata=reads_many(DatasetUse))
+    edges: tuple[Edge, ...] = field(default=(), metadata=reads_many(Edge))
+    events: tuple[EventLink, ...] = field(default=(), metadata=reads_many(EventLink))
+    warnings: tuple[Notice, ...] = field(default=(), metadata=_NOTICES)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluated(Record):
     """What a later evaluation became: the version with its new metrics, and the run that measured them."""
 
-    version: ModelVersion | None = one(ModelVersion)
-    run: Link | None = one(Link)
-    edges: tuple[Edge, ...] = many(Edge)
-    events: tuple[EventLink, ...] = many(EventLink)
-    warnings: tuple[Notice, ...] = _notices()
+    version: ModelVersion | None = field(default=None, metadata=reads(ModelVersion))
+    run: Link | None = field(default=None, metadata=reads(Link))
+    edges: tuple[Edge, ...] = field(default=(), metadata=reads_many(Edge))
+    events: tuple[EventLink, ...] = field(default=(), metadata=reads_many(EventLink))
+    warnings: tuple[Notice, ...] = field(default=(), metadata=_NOTICES)
 
 
 @dataclass(frozen=True, kw_only=True)

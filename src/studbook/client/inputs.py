@@ -37,7 +37,7 @@ def artifact_entry(path: PathLike, uri: str | None, name: str | None, media_type
     }
 
 
-def dataset_digest(path: PathLike | None, data: object, digest: str | None) -> str | None:
+def dataset_digest(path: object, data: object, digest: object) -> str | None:
     """The digest of a dataset from whichever was given: the digest itself, a file or folder, or data in memory.
 
     Raises TypeError, FileNotFoundError.

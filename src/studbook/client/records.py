@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from studbook.client.answers import Record, many, moment, one, strings
+from studbook.client.answers import TEXTS, TIME, Record, reads, reads_many
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,7 +51,7 @@ class Metric(Record):
     split: str | None = None
     slice: Mapping[str, str | int | float | bool | None] | None = None
     step: int | None = None
-    recorded_at: datetime | None = moment()
+    recorded_at: datetime | None = field(default=None, metadata=TIME)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +61,7 @@ class SeriesPoint(Record):
     name: str = ""
     value: float = float("nan")
     step: int | None = None
-    recorded_at: datetime | None = moment()
+    recorded_at: datetime | None = field(default=None, metadata=TIME)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,9 +89,9 @@ class _Stored(Record):
 
     id: str = ""
     name: str = ""
-    created_at: datetime | None = moment()
+    created_at: datetime | None = field(default=None, metadata=TIME)
     created_by: str | None = None
-    updated_at: datetime | None = moment()
+    updated_at: datetime | None = field(default=None, metadata=TIME)
     etag: str = ""
 
 
@@ -101,11 +101,11 @@ class Model(_Stored):
 
     model: str = ""
     description: str | None = None
-    owners: tuple[Owner, ...] = many(Owner)
+    owners: tuple[Owner, ...] = field(default=(), metadata=reads_many(Owner))
     tags: Mapping[str, str] = field(default_factory=dict)
     aliases: Mapping[str, int] = field(default_factory=dict)
     latest_version: int | None = None
-    archived_at: datetime | None = moment()
+    archived_at: datetime | None = field(default=None, metadata=TIME)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,17 +115,17 @@ class ModelVersion(_Stored):
     model: str = ""
     number: int = 0
     description: str | None = None
-    archived_at: datetime | None = moment()
+    archived_at: datetime | None = field(default=None, metadata=TIME)
     parameters: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
-    metrics: tuple[Metric, ...] = many(Metric)
-    artifacts: tuple[Artifact, ...] = many(Artifact)
+    metrics: tuple[Metric, ...] = field(default=(), metadata=reads_many(Metric))
+    artifacts: tuple[Artifact, ...] = field(default=(), metadata=reads_many(Artifact))
     tags: Mapping[str, str] = field(default_factory=dict)
     attributes: Mapping[str, Any] = field(default_factory=dict)
     identifiers: Mapping[str, str] = field(default_factory=dict)
-    parents: tuple[Parent, ...] = many(Parent)
-    datasets: tuple[DatasetUse, ...] = many(DatasetUse)
-    run: Link | None = one(Link)
-    aliases: tuple[str, ...] = strings()
+    parents: tuple[Parent, ...] = field(default=(), metadata=reads_many(Parent))
+    datasets: tuple[DatasetUse, ...] = field(default=(), metadata=reads_many(DatasetUse))
+    run: Link | None = field(default=None, metadata=reads(Link))
+    aliases: tuple[str, ...] = field(default=(), metadata=TEXTS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,10 +140,10 @@ class RunRecord(_Stored):
     code: Mapping[str, Any] | None = None
     environment: Mapping[str, Any] | None = None
     seed: int | None = None
-    started_at: datetime | None = moment()
-    ended_at: datetime | None = moment()
+    started_at: datetime | None = field(default=None, metadata=TIME)
+    ended_at: datetime | None = field(default=None, metadata=TIME)
     error: str | None = None
-    inputs: tuple[DatasetUse, ...] = many(DatasetUse)
+    inputs: tuple[DatasetUse, ...] = field(default=(), metadata=reads_many(DatasetUse))
     identifiers: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -182,13 +182,13 @@ class DatasetVersion(_Stored):
 class Deployment(_Stored):
     """Which version was served on a target, from when until when; `status` is active or ended."""
 
-    version: Link | None = one(Link)
+    version: Link | None = field(default=None, metadata=reads(Link))
     target: str = ""
     url: str | None = None
     attributes: Mapping[str, Any] = field(default_factory=dict)
     status: str = ""
-    started_at: datetime | None = moment()
-    ended_at: datetime | None = moment()
+    started_at: datetime | None = field(default=None, metadata=TIME)
+    ended_at: datetime | None = field(default=None, metadata=TIME)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,8 +198,8 @@ class Token(_Stored):
     title: str = ""
     access: str = ""
     hint: str | None = None
-    expires_at: datetime | None = moment()
-    revoked_at: datetime | None = moment()
+    expires_at: datetime | None = field(default=None, metadata=TIME)
+    revoked_at: datetime | None = field(default=None, metadata=TIME)
     token: str | None = field(default=None, repr=False)
 
 
@@ -218,5 +218,5 @@ class Alias(Record):
 
     alias: str = ""
     model: str = ""
-    version: VersionLink | None = one(VersionLink)
+    version: VersionLink | None = field(default=None, metadata=reads(VersionLink))
     etag: str = ""

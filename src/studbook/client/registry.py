@@ -46,7 +46,7 @@ class Registry(RecordReads, Questions, LaterFacts, Ingestion):
         """The tenant whose records are read and written."""
         return self._connection.target.namespace
 
-    def run(  # noqa: PLR0913 - what a document says of a run, all but one by name
+    def run(
         self,
         kind: RunKind = "training",
         *,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 import threading
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, SupportsIndex
 
 from studbook.client.clock import now, rfc3339
 from studbook.client.draft import Draft, owner_entries, parent_entries, tag_entries
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from types import TracebackType
 
+    from studbook.client.draft import ParentLike
     from studbook.client.inputs import PathLike, Role, Sensitivity
     from studbook.client.outbox import Outbox
     from studbook.client.registration import Registration
@@ -84,11 +85,11 @@ class Run:
         with self._lock:
             self._draft.parameters |= flat
 
-    def log_metric(  # noqa: PLR0913 - what a value was measured on, all by name
+    def log_metric(
         self,
         name: str,
         value: object,
-        step: int | None = None,
+        step: SupportsIndex | None = None,
         *,
         dataset: str | None = None,
         split: str | None = None,
@@ -112,12 +113,12 @@ class Run:
             else:
                 self._draft.warn_once(f"the metric {name!r} was {number}, which cannot be recorded; such values are left out")
 
-    def log_metrics(self, metrics: Mapping[str, object], step: int | None = None) -> None:
+    def log_metrics(self, metrics: Mapping[str, object], step: SupportsIndex | None = None) -> None:
         """Record several metrics at once, as `log_metric` does; nested mappings are flattened with dots."""
         for name, value in flatten(metrics).items():
             self.log_metric(name, value, step)
 
-    def use_dataset(  # noqa: PLR0913 - what a document says of a dataset, all but two by name
+    def use_dataset(
         self,
         name: str,
         path: PathLike | None = None,
@@ -190,11 +191,11 @@ class Run:
         with self._lock:
             self._draft.attributes |= to_json(attributes)
 
-    def register(  # noqa: PLR0913 - what a document says of a version, all but one by name
+    def register(
         self,
         model: str,
         *,
-        parents: str | Registration | Mapping[str, Any] | Iterable[Any] = (),
+        parents: ParentLike | Iterable[ParentLike] = (),
         relation: str | None = None,
         description: str | None = None,
         tags: Mapping[str, object] | None = None,
