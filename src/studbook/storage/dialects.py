@@ -6,6 +6,7 @@ Column types, connection set-up, transactions and bulk insertion differ; everyth
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
@@ -16,8 +17,6 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.pool import NullPool, QueuePool
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from sqlalchemy.engine import URL, Connection, Engine
 
 # STRICT makes SQLite keep a column's type, as PostgreSQL does. It knows INTEGER, REAL, TEXT and BLOB only.
@@ -25,8 +24,6 @@ TABLE_OPTIONS: Final[dict[str, Any]] = {"sqlite_strict": True}
 DETAIL_TABLE_OPTIONS: Final[dict[str, Any]] = {**TABLE_OPTIONS, "sqlite_with_rowid": False}
 
 BACKENDS: Final = frozenset({"sqlite", "postgresql"})
-# From this many rows on, COPY is quicker than INSERT on PostgreSQL.
-_COPY_ROWS: Final = 24
 _BUSY_TIMEOUT_MS: Final = 30_000
 
 
@@ -134,30 +131,25 @@ def read_options(engine: Engine) -> dict[str, Any]:
     return {"studbook_reading": True} if is_embedded(engine) else {"isolation_level": "AUTOCOMMIT"}
 
 
-def insert_rows(connection: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert rows of one table, all with the same keys.
+Rows = Sequence[Mapping[str, Any]]
+
+
+def insert_rows(connection: Connection, tables: Sequence[tuple[sa.Table, Rows]]) -> None:
+    """Insert rows of several tables in this order; all rows of a table have the same keys.
 
     The values go to the driver as they are: SQLAlchemy's own preparation of each row costs more than inserting it.
     """
-    names = tuple(rows[0])
-    embedded = connection.dialect.name == "sqlite"
-    statement = _insert_statement(table, names, "?" if embedded else "%s")
-    if embedded:
-        connection.exec_driver_sql(statement, _with_uuid_bytes(names, rows))
-        return
-    values = [tuple(row.values()) for row in rows]
-    if len(rows) >= _COPY_ROWS:
-        _copy_rows(connection, table, names, values)
-    else:
-        connection.exec_driver_sql(statement, values)
+    if connection.dialect.name == "sqlite":
+        for table, rows in tables:
+            names = tuple(rows[0])
+            marks = ", ".join("?" * len(names))
+            statement = f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({marks})"  # noqa: S608 - names of our tables
+            connection.exec_driver_sql(statement, _with_uuid_bytes(names, rows))
+    elif tables:
+        _insert_arrays(connection, tables)
 
 
-@functools.lru_cache(maxsize=256)
-def _insert_statement(table: sa.Table, names: tuple[str, ...], mark: str) -> str:
-    return f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join([mark] * len(names))})"  # noqa: S608 - names of our own tables
-
-
-def _with_uuid_bytes(names: tuple[str, ...], rows: Sequence[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
+def _with_uuid_bytes(names: tuple[str, ...], rows: Rows) -> list[tuple[Any, ...]]:
     """The rows as tuples with each UUID as its bytes, which are computed once for the many rows that share it."""
     known: dict[int, bytes] = {}
     result = []
@@ -177,17 +169,35 @@ def _with_uuid_bytes(names: tuple[str, ...], rows: Sequence[Mapping[str, Any]]) 
     return result
 
 
-def _copy_rows(connection: Connection, table: sa.Table, names: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
-    """Insert by COPY, the quickest way into PostgreSQL, with errors as SQLAlchemy's."""
+def _insert_arrays(connection: Connection, tables: Sequence[tuple[sa.Table, Rows]]) -> None:
+    """One statement a table, each column's values as one array, and one round trip for all; errors are SQLAlchemy's."""
     import psycopg  # noqa: PLC0415 - a start on SQLite need not load it
 
     driver: Any = connection.connection.dbapi_connection
     try:
-        with driver.cursor() as cursor, cursor.copy(f"COPY {table.name} ({', '.join(names)}) FROM STDIN") as copy:
-            for row in rows:
-                copy.write_row(row)
+        with driver.pipeline(), driver.cursor() as cursor:
+            for table, rows in tables:
+                names = tuple(rows[0])
+                columns = zip(*[row.values() for row in rows], strict=True)
+                cursor.execute(_array_statement(table, names), [list(column) for column in columns], prepare=True)
     except psycopg.Error as error:
-        raise sa.exc.DBAPIError.instance(f"COPY {table.name}", None, error, psycopg.Error, dialect=connection.dialect) from error
+        raise sa.exc.DBAPIError.instance("INSERT", None, error, psycopg.Error, dialect=connection.dialect) from error
+
+
+@functools.lru_cache(maxsize=256)
+def _array_statement(table: sa.Table, names: tuple[str, ...]) -> str:
+    arrays = ", ".join(f"%s::{_ARRAY_TYPES[type(table.c[name].type)]}[]" for name in names)
+    return f"INSERT INTO {table.name} ({', '.join(names)}) SELECT * FROM unnest({arrays})"  # noqa: S608 - names of our tables
+
+
+_ARRAY_TYPES: Final = {
+    sa.Uuid: "uuid",
+    sa.LargeBinary: "bytea",
+    sa.Text: "text",
+    sa.Integer: "integer",
+    sa.BigInteger: "bigint",
+    sa.Double: "float8",
+}
 
 
 def make_folder(url: URL) -> None:

@@ -53,8 +53,7 @@ class Transaction:
     def flush(self) -> None:
         """Insert what is staged, each table after those it refers to."""
         staged, self._staged = self._staged, {}
-        for table in sorted(staged, key=_INSERT_ORDER.__getitem__):
-            insert_rows(self.connection, table, staged[table])
+        insert_rows(self.connection, [(table, staged[table]) for table in sorted(staged, key=_INSERT_ORDER.__getitem__)])
 
     def execute(self, statement: sa.Executable, rows: Sequence[Mapping[str, Any]] | None = None) -> sa.CursorResult[Any]:
         """Run a statement on what is already stored."""
