@@ -103,9 +103,7 @@ def test_the_repository_runs_no_program_of_its_own(work_tree: Path, tmp_path: Pa
 
 def test_code_of_a_real_script(work_tree: Path) -> None:
     script = work_tree / "train.py"
-    script.write_text(
-        "import json\nfrom studbook.client.capture.code import capture_code\nprint(json.dumps(capture_code()))\n"
-    )
+    script.write_text("import json\nfrom studbook.client.capture.code import capture_code\nprint(json.dumps(capture_code()))\n")
     git(work_tree, "commit", "-am", "capture")
     command = [sys.executable, str(script), "--token", "abc", "--lr", "0.1"]
     done = subprocess.run(command, cwd="/", check=True, capture_output=True, text=True)

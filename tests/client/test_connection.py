@@ -242,4 +242,5 @@ def test_an_embedded_registry_without_the_server_part(monkeypatch: pytest.Monkey
 
 def test_urls_without_credentials() -> None:
     assert without_credentials("https://u:p@h:1/a?b#c") == "https://h:1/a"
+    assert without_credentials("sqlite:////a/b.db?mode=ro") == "sqlite:////a/b.db"
     assert without_credentials("postgresql://u:p@h/db") == "postgresql://h/db"

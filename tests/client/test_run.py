@@ -168,6 +168,8 @@ def test_wrong_use_raises_at_once(sdk: studbook.Registry, tmp_path: Path) -> Non
             (FileNotFoundError, lambda: run.log_artifact(tmp_path / "missing")),
             (FileNotFoundError, lambda: run.use_dataset("d", tmp_path / "missing")),
             (TypeError, lambda: run.use_dataset("d", np.zeros(3))),  # type: ignore[arg-type]
+            (ValueError, lambda: run.log_artifact("s3://bucket/model")),
+            (ValueError, lambda: run.use_dataset("d", "s3://bucket/data")),
             (TypeError, lambda: run.use_dataset("d", data=object())),
             (TypeError, lambda: run.use_dataset("d", digest=b"x")),  # type: ignore[arg-type]
             (TypeError, lambda: run.register(3)),  # type: ignore[arg-type]

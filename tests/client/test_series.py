@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from studbook.client import series as module
@@ -18,6 +18,7 @@ def filled(count: int, first: int = 0) -> Series:
     return series
 
 
+@settings(deadline=None, max_examples=25)  # a slow machine proves nothing
 @given(st.integers(1, 70_000))
 def test_a_long_series_keeps_its_ends_and_stays_even(count: int) -> None:
     points = filled(count).unsent()
@@ -29,6 +30,7 @@ def test_a_long_series_keeps_its_ends_and_stays_even(count: int) -> None:
     assert len(steps) == count or len(steps) >= module._SERIES_LIMIT // 2
 
 
+@settings(deadline=None)
 @given(st.integers(0, 500), st.integers(1, 500))
 def test_thinning(count: int, limit: int) -> None:
     points = filled(count).points

@@ -200,3 +200,24 @@ def test_a_full_disk_leaves_nothing_behind(spool: Path, monkeypatch: pytest.Monk
     monkeypatch.undo()
     assert len(store.pending()) == 1
     assert not [*spool.glob(".*.tmp")]
+
+
+def test_what_is_safe_when_put_returns(spool: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file's bytes are on disk before it has its name, and the name before `put` returns."""
+    store = Spool(spool)
+    store.put(spooled())
+    acts: list[str] = []
+    fsync, rename = os.fsync, Path.rename
+
+    def watched_fsync(descriptor: int) -> None:
+        acts.append("fsync folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "fsync file")
+        fsync(descriptor)
+
+    def watched_rename(self: Path, target: Path) -> Path:
+        acts.append("rename")
+        return rename(self, target)
+
+    monkeypatch.setattr(os, "fsync", watched_fsync)
+    monkeypatch.setattr(Path, "rename", watched_rename)
+    store.put(spooled())
+    assert acts == ["fsync file", "rename", "fsync folder"]

@@ -133,6 +133,13 @@ def test_an_unreadable_file_is_put_aside(sdk: studbook.Registry, fake: Any, spoo
     assert names(fake.documents()) == ["a"]
 
 
+def test_a_file_that_cannot_be_read_now_stays(sdk: studbook.Registry, fake: Any, spool: Path) -> None:
+    put(spool, fake.url, "a")
+    (spool / "00000000.json").mkdir()
+    report = sdk.sync()
+    assert (report.waiting, names(fake.documents())) == (1, ["a"])
+
+
 def test_documents_for_another_registry_stay(sdk: studbook.Registry, fake: Any, spool: Path) -> None:
     put(spool, "http://other", "a")
     put(spool, fake.url, "b", namespace="other")

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from studbook.client.values import as_number, as_scalar, clean_key, clean_text, flatten, to_json
@@ -117,6 +117,7 @@ anything = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(anything)
 def test_everything_becomes_storable_json(value: object) -> None:
     text = json.dumps(to_json(value), allow_nan=False, ensure_ascii=False)
@@ -125,6 +126,7 @@ def test_everything_becomes_storable_json(value: object) -> None:
     as_scalar(value)
 
 
+@settings(deadline=None)
 @given(st.text(st.characters()))
 def test_clean_text_is_utf8(text: str) -> None:
     clean_text(text, 10).encode()

@@ -92,9 +92,7 @@ class LaterFacts(Addressing):
         path = (*self._version_path(ref), "evaluations")
         return Evaluated.read(self._connection.call("POST", path, body=Body.of(document)))
 
-    def deploy(
-        self, ref: str, target: str, *, url: str | None = None, attributes: Mapping[str, Any] | None = None
-    ) -> Deployment:
+    def deploy(self, ref: str, target: str, *, url: str | None = None, attributes: Mapping[str, Any] | None = None) -> Deployment:
         """Record that a version is served on a target (`prod/eu`); what was served there before has ended."""
         document: dict[str, Any] = {"version": ref, "target": target}
         if url is not None:

@@ -7,7 +7,7 @@ import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from studbook.client.errors import MissingServerError
 from studbook.client.registry import Registry
@@ -66,8 +66,11 @@ def connect(
 
 def without_credentials(url: str) -> str:
     """The URL without user, password, query and fragment."""
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    # By hand, as urlunsplit makes `sqlite://path` of `sqlite:////path`.
+    scheme, separator, rest = url.partition("://")
+    authority, slash, path = rest.partition("/")
+    host = re.split("[?#]", authority.rpartition("@")[2], maxsplit=1)[0]
+    return f"{scheme}{separator}{host}{slash}{re.split('[?#]', path, maxsplit=1)[0]}"
 
 
 def _open_http(url: str, token: str | None, namespace: str, timeout: float) -> Connection:
@@ -94,7 +97,10 @@ def _open_embedded(place: str, namespace: str, timeout: float) -> Connection:
         if not place or _HOST_AND_PORT.fullmatch(place):
             message = f"{place!r} is neither a URL nor a file; did you mean http://{place or 'HOST:PORT'} ?"
             raise ValueError(message)
-        place = f"sqlite:///{Path(place).expanduser().resolve()}"
+        place = f"sqlite:///{place}"
+    if place.startswith("sqlite:///"):
+        # Absolute, so that what waits for this database is known as such from any folder.
+        place = f"sqlite:///{Path(place.removeprefix('sqlite:///')).expanduser().resolve()}"
     transport: Any = _server_part().open_transport(place)
     return Connection(Target(_EMBEDDED_URL, without_credentials(place), namespace, timeout), None, transport)
 

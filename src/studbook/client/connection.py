@@ -121,9 +121,7 @@ class Connection:
         sent = dict(headers or {})
         if body is not None:
             sent["Content-Type"] = body.media_type
-        return self._client.build_request(
-            method, url, content=body.content if body else None, params=query or None, headers=sent
-        )
+        return self._client.build_request(method, url, content=body.content if body else None, params=query or None, headers=sent)
 
     def _send(self, request: httpx.Request, *, safe_to_repeat: bool) -> httpx.Response:
         for attempt in range(1, _ATTEMPTS + 1):

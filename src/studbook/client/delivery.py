@@ -106,6 +106,10 @@ class Delivery:
             spooled = self._spool.read(path)
         except FileNotFoundError:
             return
+        except OSError:
+            # Somebody else's file in a shared folder; whoever may read it delivers it.
+            self._report.waiting += 1
+            return
         except UnreadableFileError as error:
             problem = {"title": "Unreadable file", "code": "unreadable_file", "detail": str(error)}
             self._report.refused.append(Refused(self._spool.refuse(path, problem), problem))

@@ -34,9 +34,7 @@ class Questions(Addressing):
         params = {"q": q, "model": model, "tag": tag, "order_by": order_by, "page_size": page_size}
         return (ModelVersion.read(entry) for entry in self._connection.pages(("search",), params))
 
-    def lineage(
-        self, ref: str, *, direction: Direction = "both", depth: int | None = None, limit: int | None = None
-    ) -> Lineage:
+    def lineage(self, ref: str, *, direction: Direction = "both", depth: int | None = None, limit: int | None = None) -> Lineage:
         """The graph around a record: at most `depth` edges away and `limit` nodes in each direction.
 
         `upstream` is where it came from, `downstream` what was made of it. Look at `truncated`.

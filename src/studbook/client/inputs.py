@@ -24,9 +24,10 @@ _MEDIA_TYPES: Final = {".onnx": "application/onnx", ".parquet": "application/vnd
 def artifact_entry(path: PathLike, uri: str | None, name: str | None, media_type: str | None) -> dict[str, Any]:
     """An entry of `version.artifacts`, with the digest and size of the file or folder.
 
-    Raises FileNotFoundError. If the path cannot be read for another reason, the entry has no digest and a warning is given.
+    Raises FileNotFoundError, ValueError for a URL. If the path cannot be read for another reason, the entry has no digest
+    and a warning is given.
     """
-    place = Path(path)
+    place = _local(path)
     digested = _digest(place)
     return {
         "uri": clean_text(uri or place.resolve().as_uri()),
@@ -40,7 +41,7 @@ def artifact_entry(path: PathLike, uri: str | None, name: str | None, media_type
 def dataset_digest(path: object, data: object, digest: object) -> str | None:
     """The digest of a dataset from whichever was given: the digest itself, a file or folder, or data in memory.
 
-    Raises TypeError, FileNotFoundError.
+    Raises TypeError, FileNotFoundError, ValueError for a URL in place of a path.
     """
     if digest is not None:
         if not isinstance(digest, str):
@@ -52,7 +53,7 @@ def dataset_digest(path: object, data: object, digest: object) -> str | None:
         if not isinstance(path, str | os.PathLike):
             message = f"path is a file or folder, not {type(path).__name__}; give data in memory as data="
             raise TypeError(message)
-        digested = _digest(Path(path))
+        digested = _digest(_local(path))
         return digested.digest if digested else None
     if data is not None:
         try:
@@ -79,6 +80,13 @@ def location(path: PathLike | None, uri: str | None) -> str | None:
     if uri is not None or path is None:
         return uri
     return clean_text(Path(path).resolve().as_uri())
+
+
+def _local(path: PathLike) -> Path:
+    if isinstance(path, str) and "://" in path:
+        message = f"path is a file or folder on this machine; give {path!r} as uri="
+        raise ValueError(message)
+    return Path(path)
 
 
 def _digest(path: Path) -> Digested | None:

@@ -93,9 +93,7 @@ class Lifecycle:
         return environment or None
 
 
-def describe_failure(
-    kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-) -> str | None:
+def describe_failure(kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> str | None:
     """A failure's type, message and the last lines of its traceback, secrets masked; None when nothing failed.
 
     `sys.exit()` and `sys.exit(0)` say that all went well.

@@ -97,9 +97,7 @@ class Outbox:
         if isinstance(report.stopped_by, UnreachableError):
             raise report.stopped_by
 
-    def _keep(
-        self, document: Mapping[str, Any], key: str, run_id: str, error: BaseException | None, why: str
-    ) -> Registration:
+    def _keep(self, document: Mapping[str, Any], key: str, run_id: str, error: BaseException | None, why: str) -> Registration:
         reason = f"{why}: {error}" if error else why
         try:
             path = self._on_disk(lambda spool: spool.put(self._spooled(document, key)))
@@ -107,9 +105,7 @@ class Outbox:
             return self._lose(document, key, run_id, error, f"{reason}; and no disk takes it: {fault}")
         known = error if isinstance(error, StudbookError) else None
         warn_loudly(f"{reason}\n  The record waits in {path}; `studbook sync` delivers it.")
-        return Registration(
-            status="spooled", document=document, idempotency_key=key, run_id=run_id, path=path, error=known
-        )
+        return Registration(status="spooled", document=document, idempotency_key=key, run_id=run_id, path=path, error=known)
 
     def _put_aside(self, document: Mapping[str, Any], key: str, run_id: str, error: RefusedError) -> Registration:
         try:
@@ -118,9 +114,7 @@ class Outbox:
             message = f"the registry refused the record: {error}; and no disk takes it: {fault}"
             return self._lose(document, key, run_id, error, message)
         warn_loudly(f"the registry refused the record; it is kept in {path}\n  {error}")
-        return Registration(
-            status="refused", document=document, idempotency_key=key, run_id=run_id, path=path, error=error
-        )
+        return Registration(status="refused", document=document, idempotency_key=key, run_id=run_id, path=path, error=error)
 
     def _lose(
         self, document: Mapping[str, Any], key: str, run_id: str, error: BaseException | None, message: str

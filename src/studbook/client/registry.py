@@ -73,9 +73,7 @@ class Registry(RecordReads, Questions, LaterFacts, Ingestion):
         """The registry itself; it is closed at the end of the `with` statement."""
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Close the registry."""
         self.close()
 

@@ -231,9 +231,7 @@ class Run:
         self._lifecycle.begin()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """End: what no document holds yet is recorded; an exception goes on."""
         failure = describe_failure(kind, error, trace)
         try:

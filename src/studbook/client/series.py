@@ -33,9 +33,7 @@ class Measured:
     slice: str | None = None  # canonical JSON, so that it can be compared
 
     @classmethod
-    def on(
-        cls, name: str, dataset: str | None, split: str | None, slice_: Mapping[str, Scalar] | None
-    ) -> Measured:
+    def on(cls, name: str, dataset: str | None, split: str | None, slice_: Mapping[str, Scalar] | None) -> Measured:
         """A metric's key; `slice_` names part of the data, such as `{"region": "south"}`."""
         return cls(name, dataset, split, json.dumps(slice_, sort_keys=True) if slice_ else None)
 

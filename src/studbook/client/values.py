@@ -148,5 +148,3 @@ def _big_integer(value: int) -> str:
         return str(int(value))
     except ValueError:  # thousands of digits, more than Python turns into text
         return hex(value)[:_TEXT_LIMIT]
-
-

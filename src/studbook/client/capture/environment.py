@@ -41,10 +41,6 @@ class EnvironmentCapture:
             }
         return self._result
 
-    def close(self) -> None:
-        """Leave no process behind."""
-        self._gpus.answer(seconds=0)
-
 
 def python_environment() -> dict[str, Any]:
     """Python's version and the installed packages.
