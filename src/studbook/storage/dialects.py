@@ -144,28 +144,25 @@ def insert_rows(connection: Connection, tables: Sequence[tuple[sa.Table, Rows]])
             names = tuple(rows[0])
             marks = ", ".join("?" * len(names))
             statement = f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({marks})"  # noqa: S608 - names of our tables
-            connection.exec_driver_sql(statement, _with_uuid_bytes(names, rows))
+            connection.exec_driver_sql(statement, [tuple(values) for values in _with_uuid_bytes(table, names, rows)])
     elif tables:
         _insert_arrays(connection, tables)
 
 
-def _with_uuid_bytes(names: tuple[str, ...], rows: Rows) -> list[tuple[Any, ...]]:
-    """The rows as tuples with each UUID as its bytes, which are computed once for the many rows that share it."""
+def _with_uuid_bytes(table: sa.Table, names: tuple[str, ...], rows: Rows) -> list[list[Any]]:
+    """The rows as lists with each UUID as its bytes, which are computed once for the many rows that share it."""
+    positions = [position for position, name in enumerate(names) if isinstance(table.c[name].type, sa.Uuid)]
     known: dict[int, bytes] = {}
     result = []
     for row in rows:
-        values = []
-        for name in names:
-            value = row[name]
-            if type(value) is UUID:
+        values = list(row.values())
+        for position in positions:
+            value = values[position]
+            if value is not None:
                 mark = id(value)
                 raw = known.get(mark)
-                if raw is None:
-                    raw = known[mark] = value.bytes
-                values.append(raw)
-            else:
-                values.append(value)
-        result.append(tuple(values))
+                values[position] = known.setdefault(mark, value.bytes) if raw is None else raw
+        result.append(values)
     return result
 
 

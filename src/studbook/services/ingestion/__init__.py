@@ -62,6 +62,19 @@ def submit(database: Database, ingestion: Ingestion) -> Future[Answer]:
     return database.work.submit(ingest_many, ingestion, joint=("ingest", ingestion.caller.namespace_id))
 
 
+def submit_together(database: Database, caller: Caller, ingestions: Sequence[Ingestion]) -> Future[list[Answer | StudbookError]]:
+    """Queue documents of one caller to be recorded in one transaction; the future holds the outcome of each.
+
+    Should the transaction fail as a whole, none was recorded and the future holds the error.
+    """
+    caller.require(Access.WRITE)
+    return database.work.submit(_ingest_groups, ingestions, joint=object())
+
+
+def _ingest_groups(transaction: Transaction, groups: Sequence[Sequence[Ingestion]]) -> list[list[Answer | StudbookError]]:
+    return [ingest_many(transaction, group) if group else [] for group in groups]
+
+
 def ingest(database: Database, ingestion: Ingestion) -> Answer:
     """Record a document.
 
