@@ -31,7 +31,8 @@ function table(head, rows) {
   );
 }
 
-const link = (name) => element("a", { href: `#/${name}` }, name);
+// A resource name is percent-encoded inside; people read it decoded.
+const link = (name) => element("a", { href: `#/${name}` }, decodeURIComponent(name));
 const time = (text) => text.slice(0, 16).replace("T", " ");
 const number = (value) => Number.isInteger(value) ? String(value) : value.toPrecision(5);
 
@@ -57,7 +58,7 @@ async function showModel(name) {
     version.aliases.join(", "),
   ]);
   const more = page.next_page_token ? element("p", { class: "faint" }, "Only the newest 200 are shown.") : null;
-  return [element("h2", {}, name), table(["version", "registered", "metrics", "from", "aliases"], rows), more];
+  return [element("h2", {}, decodeURIComponent(name)), table(["version", "registered", "metrics", "from", "aliases"], rows), more];
 }
 
 function tree(lineage, upstream) {
@@ -78,9 +79,8 @@ function tree(lineage, upstream) {
 
 async function showVersion(name) {
   const [version, lineage] = await Promise.all([read(`/${name}`), read(`/lineage/${name}?depth=5`)]);
-  const upstream = { ...lineage, edges: lineage.edges };
   return [
-    element("h2", {}, version.name, " ", ...version.aliases.map((alias) => element("span", { class: "badge" }, alias))),
+    element("h2", {}, decodeURIComponent(version.name), " ", ...version.aliases.map((alias) => element("span", { class: "badge" }, alias))),
     element("p", {}, version.description ?? ""),
     element("p", { class: "faint" }, `registered ${time(version.created_at)}`),
     element("h2", {}, "Metrics"),
@@ -92,9 +92,9 @@ async function showVersion(name) {
     element("h2", {}, "Artifacts"),
     table(["uri", "digest", "bytes"], version.artifacts.map((item) => [item.uri, item.digest ?? "", item.size ?? ""])),
     element("h2", {}, "Where it comes from"),
-    tree(upstream, true),
+    tree(lineage, true),
     element("h2", {}, "What came of it"),
-    tree(upstream, false),
+    tree(lineage, false),
     lineage.truncated ? element("p", { class: "faint" }, "There is more than is shown here: studbook lineage --depth 100") : null,
   ];
 }
@@ -102,12 +102,12 @@ async function showVersion(name) {
 async function showOther(name) {
   const record = await read(`/${name}`);
   const rows = Object.entries(record).map(([key, value]) => [key, typeof value === "string" ? value : JSON.stringify(value)]);
-  return [element("h2", {}, name), table(["", ""], rows)];
+  return [element("h2", {}, decodeURIComponent(name)), table(["", ""], rows)];
 }
 
 async function render() {
   const name = location.hash.replace(/^#\//, "");
-  document.getElementById("place").textContent = name;
+  document.getElementById("place").textContent = decodeURIComponent(name);
   const main = document.getElementById("main");
   try {
     const show = name === "" ? showModels() : /^models\/[^/]+$/.test(name) ? showModel(name) : /^models\/[^/]+\/versions\/[^/]+$/.test(name) ? showVersion(name) : showOther(name);
