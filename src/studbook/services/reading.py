@@ -48,10 +48,11 @@ def get_model(connection: Connection, namespace_id: int, name: str) -> Shown:
 
 def get_version(connection: Connection, namespace_id: int, place: ByNumber | ByAlias) -> Shown:
     """A model version by number, latest or alias."""
-    row = storage.find_version(connection, namespace_id, place)
-    if row is None:
+    found = storage.find_version_with_aliases(connection, namespace_id, place)
+    if found is None:
         raise missing_version(place)
-    return show(row, {"aliases": storage.list_aliases_of(connection, namespace_id, row.id)})
+    row, aliases = found
+    return show(row, {"aliases": aliases})
 
 
 def missing_version(place: ByNumber | ByAlias) -> NotFoundError:

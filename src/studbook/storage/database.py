@@ -18,10 +18,6 @@ if TYPE_CHECKING:
 # What reading or writing may raise when the database does not answer; other layers catch it without speaking SQL.
 UNANSWERED: Final = (sa.exc.OperationalError, sa.exc.InterfaceError)
 
-# One writer is all SQLite has; on PostgreSQL two keep the server busy while the other plans.
-_WRITERS_EMBEDDED: Final = 1
-_WRITERS_SERVER: Final = 2
-
 
 class Database:
     """The registry's database, for reading (`read`) and for writing (`work`)."""
@@ -29,14 +25,9 @@ class Database:
     def __init__(self, url: URL, *, pool_size: int = 16) -> None:
         self.url = url
         dialects.make_folder(url)
-        self.engine = dialects.make_engine(url, pool_size=pool_size)
-        self._reading = self.engine.execution_options(**dialects.read_options(self.engine))
-        self.work = UnitOfWork(self.engine, threads=_WRITERS_EMBEDDED if self.is_embedded else _WRITERS_SERVER)
-
-    @property
-    def is_embedded(self) -> bool:
-        """Whether this is a database file rather than a database server."""
-        return dialects.is_embedded(self.engine)
+        self.engine = dialects.make_engine(url, pool_size=1, reading=False)
+        self._reading = dialects.make_engine(url, pool_size=pool_size, reading=True)
+        self.work = UnitOfWork(self.engine)
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Connection]:
@@ -64,6 +55,7 @@ class Database:
         """Finish waiting writes and close every connection."""
         self.work.close()
         self.engine.dispose()
+        self._reading.dispose()
 
 
 def describe(url: URL) -> str:

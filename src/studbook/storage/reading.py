@@ -60,18 +60,30 @@ def find_by_name(connection: Connection, kind: Kind, namespace_id: int, name: st
 
 def find_version(connection: Connection, namespace_id: int, place: ByNumber | ByAlias, *, lock: bool = False) -> Row[Any] | None:
     """A model version by number, latest or alias, with `model_id`; one statement."""
-    parameters: dict[str, Any] = {"namespace": namespace_id}
-    if isinstance(place, ByAlias):
-        statement = _version_statement("alias", lock=lock)
-        parameters |= {"model": place.model, "alias": place.alias}
-    else:
-        statement = _version_statement("latest" if place.number is None else "number", lock=lock)
-        parameters |= {"model": place.name, "number": place.number} if place.number is not None else {"model": place.name}
+    statement, parameters = _version_query(namespace_id, place, "locked" if lock else "plain")
     return connection.execute(statement, parameters).one_or_none()
 
 
+def find_version_with_aliases(
+    connection: Connection, namespace_id: int, place: ByNumber | ByAlias
+) -> tuple[Row[Any], list[str]] | None:
+    """A model version and the names of its aliases in order; one statement."""
+    statement, parameters = _version_query(namespace_id, place, "shown")
+    rows = connection.execute(statement, parameters).all()
+    return (rows[0], [row.alias for row in rows if row.alias is not None]) if rows else None
+
+
+def _version_query(namespace_id: int, place: ByNumber | ByAlias, purpose: str) -> tuple[sa.Select[Any], dict[str, Any]]:
+    if isinstance(place, ByAlias):
+        return _version_statement("alias", purpose), {"namespace": namespace_id, "model": place.model, "alias": place.alias}
+    if place.number is None:
+        return _version_statement("latest", purpose), {"namespace": namespace_id, "model": place.name}
+    parameters = {"namespace": namespace_id, "model": place.name, "number": place.number}
+    return _version_statement("number", purpose), parameters
+
+
 @functools.cache
-def _version_statement(form: str, *, lock: bool) -> sa.Select[Any]:
+def _version_statement(form: str, purpose: str) -> sa.Select[Any]:
     """Built once for each form: composing a statement takes longer than running it."""
     statement = (
         columns(model_versions, model_versions.c.model_id, model_versions.c.number)
@@ -96,7 +108,13 @@ def _version_statement(form: str, *, lock: bool) -> sa.Select[Any]:
     else:
         number = registered_models.c.last_version if form == "latest" else sa.bindparam("number")
         statement = statement.where(model_versions.c.number == number)
-    return statement.with_for_update(of=model_versions) if lock else statement
+    if purpose == "locked":
+        return statement.with_for_update(of=model_versions)
+    if purpose == "shown":
+        known = aliases.alias("known")
+        same = sa.and_(known.c.namespace_id == model_versions.c.namespace_id, known.c.version_id == model_versions.c.id)
+        return statement.add_columns(known.c.name.label("alias")).outerjoin(known, same).order_by(known.c.name)
+    return statement
 
 
 def find_dataset_version(connection: Connection, namespace_id: int, place: ByNumber) -> Row[Any] | None:
@@ -123,23 +141,13 @@ def find_dataset_version(connection: Connection, namespace_id: int, place: ByNum
 def find_aliases(connection: Connection, namespace_id: int, version_ids: Collection[UUID]) -> dict[UUID, list[str]]:
     """The aliases of each of these versions, in the order of their names."""
     found: dict[UUID, list[str]] = {}
-    for version_id, name in connection.execute(_ALIASES_OF_MANY, {"namespace": namespace_id, "ids": list(version_ids)}):
+    for version_id, name in connection.execute(_ALIASES, {"namespace": namespace_id, "ids": list(version_ids)}):
         found.setdefault(version_id, []).append(name)
     return found
 
 
-def list_aliases_of(connection: Connection, namespace_id: int, version_id: UUID) -> list[str]:
-    """The aliases of one version, in the order of their names."""
-    return list(connection.execute(_ALIASES_OF_ONE, {"namespace": namespace_id, "id": version_id}).scalars())
-
-
-_ALIASES_OF_MANY: Final = (
+_ALIASES: Final = (
     sa.select(aliases.c.version_id, aliases.c.name)
     .where(aliases.c.namespace_id == sa.bindparam("namespace"), aliases.c.version_id.in_(sa.bindparam("ids", expanding=True)))
-    .order_by(aliases.c.name)
-)
-_ALIASES_OF_ONE: Final = (
-    sa.select(aliases.c.name)
-    .where(aliases.c.namespace_id == sa.bindparam("namespace"), aliases.c.version_id == sa.bindparam("id"))
     .order_by(aliases.c.name)
 )

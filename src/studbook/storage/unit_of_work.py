@@ -76,15 +76,12 @@ class _Work:
 class UnitOfWork:
     """Runs writes and commits them; safe to be called from any thread."""
 
-    def __init__(self, engine: Engine, *, threads: int) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._waiting: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
         self._closed = False
-        self._threads = [
-            threading.Thread(target=self._serve, name=f"studbook-writer-{number}", daemon=True) for number in range(threads)
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._thread = threading.Thread(target=self._serve, name="studbook-writer", daemon=True)
+        self._thread.start()
 
     def run(self, function: Callable[[Transaction], Any]) -> Any:  # noqa: ANN401 - what the function returns
         """Run one change in a transaction and return its result once it is committed.
@@ -114,10 +111,8 @@ class UnitOfWork:
     def close(self) -> None:
         """Finish what is queued and stop."""
         self._closed = True
-        for _ in self._threads:
-            self._waiting.put(None)
-        for thread in self._threads:
-            thread.join()
+        self._waiting.put(None)
+        self._thread.join()
 
     def _serve(self) -> None:
         while (first := self._waiting.get()) is not None:
