@@ -73,6 +73,8 @@ def _find_request_id(scope: Scope) -> str | None:
 
 
 def _find_fault(path: bytes, query: bytes) -> str | None:
+    if b"%" not in path and b"%" not in query and b"\x00" not in path:
+        return None
     if _NUL in path or _NUL in query or b"\x00" in path:
         return "the address holds the NUL character (%00), which no name can"
     if _BAD_ESCAPE.search(path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import sys
@@ -33,8 +34,15 @@ recorded_documents: Final = Counter("studbook_documents", "Ingestion documents b
 def observe(scope: Scope, status: int, seconds: float) -> None:
     """Count a request under its route's template, so that names never become label values."""
     route = getattr(scope.get("route"), "path", "none")
-    _requests.labels(scope["method"], route, status).inc()
-    _latency.labels(scope["method"], route).observe(seconds)
+    counter, histogram = _series(scope["method"], route, status)
+    counter.inc()
+    histogram.observe(seconds)
+
+
+@functools.cache
+def _series(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+    """The library's own look-up of a series takes longer than counting; there are as many as routes and statuses."""
+    return _requests.labels(method, route, status), _latency.labels(method, route)
 
 
 def render_metrics() -> bytes:

@@ -29,6 +29,11 @@ class Database:
         self._reading = dialects.make_engine(url, pool_size=pool_size, reading=True)
         self.work = UnitOfWork(self.engine)
 
+    @property
+    def is_embedded(self) -> bool:
+        """Whether this is a database file rather than a database server."""
+        return dialects.is_embedded(self.engine)
+
     @contextlib.contextmanager
     def read(self) -> Iterator[Connection]:
         """A connection for reading; it never waits for a writer (invariant I8)."""

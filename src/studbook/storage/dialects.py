@@ -109,6 +109,11 @@ def _lower(text: str | None) -> str | None:
     return None if text is None else text.lower()
 
 
+def is_embedded(engine: Engine) -> bool:
+    """Whether the database is a file of this machine with a single writer."""
+    return engine.dialect.name == "sqlite"
+
+
 def make_migration_engine(url: URL) -> Engine:
     """An engine for one migration: no pool, and foreign keys left to the migration."""
     if url.get_backend_name() == "sqlite":
