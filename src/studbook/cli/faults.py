@@ -70,11 +70,12 @@ def print_fault(error: Exception, *, subject: str | None = None, advice: str | N
         title = error.problem.get("title") or "Refused"
         detail = error.problem.get("detail") or "the registry gave no reason"
         console.print(screen.line(("✗ ", screen.BAD), prefix, (f"{title}: ", screen.HEADING), detail))
-        # A single fault without a place says what the detail says.
-        faults = [fault for fault in error.errors if fault.pointer or fault.message != detail]
-        for fault in faults:
-            place = fault.pointer or "(whole document)"
-            console.print(screen.line("  ", (place, screen.NAME), f"  {fault.message}  ", (fault.code, screen.QUIET)))
+        for fault in error.errors:
+            # A single fault often says what the detail says.
+            message = "" if fault.message == detail else f"  {fault.message}"
+            if message or fault.pointer:
+                place = fault.pointer or "(whole document)"
+                console.print(screen.line("  ", (place, screen.NAME), message, (f"  {fault.code}", screen.QUIET)))
         if error.request_id:
             console.print(screen.styled(f"  status {error.status}, request {error.request_id}", screen.QUIET))
     else:

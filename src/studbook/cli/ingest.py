@@ -38,6 +38,9 @@ _Files = Annotated[
 _FormOption = Annotated[Form | None, typer.Option("--format", help="What the files are, where their names do not tell.")]
 _Again = Annotated[bool, typer.Option("--again", help="Record a document even if the very same was recorded before.")]
 
+# Edges that follow from the run and datasets, which are named already.
+_PLAIN_RELATIONS = {"input", "output"}
+
 # Refused lines of one file that are shown in full.
 _SHOWN_REFUSALS = 20
 
@@ -172,8 +175,11 @@ def _show_result(name: str, result: Ingested) -> None:
         words = f"{use.name}  ({use.role}, {made_or_known})"
         facts.add_row(screen.styled("dataset", screen.QUIET), screen.styled(words))
     for edge in result.edges:
-        words = f"{short_name(edge.source)} → {short_name(edge.target)}  {edge.relation}"
-        facts.add_row(screen.styled("edge", screen.QUIET), screen.styled(words))
+        if edge.relation not in _PLAIN_RELATIONS:
+            words = f"{short_name(edge.source)} → {short_name(edge.target)}  ({edge.relation})"
+            facts.add_row(screen.styled("lineage", screen.QUIET), screen.styled(words))
+    if result.edges:
+        facts.add_row(screen.styled("lineage", screen.QUIET), f"{plural(len(result.edges), 'edge')} drawn")
     if facts.row_count:
         screen.output().print(screen.indented(facts, 4))
     for warning in result.warnings:

@@ -81,10 +81,10 @@ def _label(twig: Twig) -> Text:
         return screen.styled(twig.note, f"{screen.QUIET} italic")
     style = {"model_version": screen.NAME, "deployment": screen.GOOD, "dataset_version": "yellow"}.get(twig.kind, "")
     parts: list[tuple[object, str] | str] = [(short_name(twig.name), f"{style} dim" if twig.shown_before else style)]
-    if twig.title:
-        parts.append(f"  {twig.title}")
     if twig.note:
         parts.append((f"  {twig.note}", screen.QUIET))
+    if twig.title:
+        parts.append(f"  {twig.title}")
     if twig.shown_before:
         parts.append(("  ↑ drawn above", screen.QUIET))
     return screen.line(*parts)
@@ -96,5 +96,5 @@ def _titles(registry: Registry, graph: Lineage) -> dict[str, str]:
     nameless = [node for node in graph.nodes if node.name not in titles and node.kind == "deployment"]
     for node in nameless[:_TITLES]:
         deployment = registry.deployment(node.name)
-        titles[node.name] = f"on {deployment.target}" + (" (ended)" if deployment.status == "ended" else "")
+        titles[node.name] = f"on {deployment.target}" + (", ended" if deployment.status == "ended" else "")
     return titles

@@ -10,11 +10,10 @@ import typer
 from studbook.cli import screen
 from studbook.cli.options import AsJson, Everything, Limit, ModelName, new_app
 from studbook.cli.session import open_registry
-from studbook.cli.text import duration, headline, number, safe, short_name, tags
+from studbook.cli.text import day, duration, headline, number, safe, short_name, tags
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from datetime import datetime
 
     from rich.table import Table
 
@@ -103,7 +102,7 @@ def list_runs(
     if as_json:
         write_list(runs, truncated=truncated)
         return
-    table = screen.columns("run", "kind", "status", "job", "started", "took")
+    table = screen.columns("run", "kind", "status", "job", "started", "took", whole=["run"])
     for run in runs:
         style = screen.BAD if run.status == "failed" else ""
         status_cell = screen.styled(run.status, style)
@@ -145,7 +144,7 @@ def list_deployments(
     if as_json:
         write_list(deployments, truncated=truncated)
         return
-    table = screen.columns("target", "version", "status", "started", "ended", "deployment")
+    table = screen.columns("target", "version", "status", "started", "ended", "deployment", whole=["deployment"])
     for deployment in deployments:
         served = short_name(deployment.version.name) if deployment.version else ""
         state = screen.styled(deployment.status, screen.GOOD if deployment.status == "active" else "")
@@ -208,11 +207,6 @@ def tag_filter(text: str | None) -> str | None:
         return text
     key, _, value = text.partition("=")
     return text if ":" in key else f"{key}:{value}"
-
-
-def day(time: datetime | None) -> str:
-    """A time to the minute, in UTC."""
-    return f"{time:%Y-%m-%d %H:%M}" if time else ""
 
 
 def _name(text: str) -> Any:  # noqa: ANN401 - Rich's Text, imported when needed

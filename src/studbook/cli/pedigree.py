@@ -62,7 +62,8 @@ class Pedigree:
             known = notes.setdefault(neighbour, [])
             if note not in known:
                 known.append(note)
-        return [self.twig(other, ", ".join(notes[other])) for other in sorted(notes, key=self._order)]
+        ordered = sorted(notes, key=lambda other: self._order(other, notes[other]))
+        return [self.twig(other, ", ".join(notes[other])) for other in ordered]
 
     def _upstream(self, name: str) -> Iterator[tuple[str, str]]:
         for edge in self._into[name]:
@@ -80,9 +81,10 @@ class Pedigree:
     def _is_folded(self, name: str) -> bool:
         return self._fold_runs and name != self.root and self._kinds.get(name) == "run"
 
-    def _order(self, name: str) -> tuple[int, list[tuple[int, str]]]:
+    def _order(self, name: str, notes: list[str]) -> tuple[int, bool, list[tuple[int, str]]]:
+        """Versions before data, training data before other data, and `churn/9` before `churn/10`."""
         parts = [(int(part), "") if part.isdigit() else (-1, part) for part in _DIGITS.split(name)]
-        return _KIND_ORDER.get(self._kinds.get(name, ""), len(_KIND_ORDER)), parts
+        return _KIND_ORDER.get(self._kinds.get(name, ""), len(_KIND_ORDER)), not any("training" in note for note in notes), parts
 
 
 def plant(pedigree: Pedigree, direction: Direction) -> Twig:

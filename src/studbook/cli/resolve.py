@@ -23,7 +23,7 @@ def resolve(context: typer.Context, identifier: _Identifier, *, as_json: AsJson 
     if as_json:
         screen.write_json({"items": [link.raw for link in found]})
         return
-    table = screen.columns("kind", "name", "id")
+    table = screen.columns("kind", "name", "id", whole=["name", "id"])
     for link in found:
         kind = (link.kind or "").replace("_", " ")
         table.add_row(kind, screen.styled(link.name, screen.NAME), link.id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from rich.console import Console
 from rich.padding import Padding
@@ -15,7 +15,7 @@ from rich.text import Text
 from studbook.cli.text import safe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection
 
     from rich.console import RenderableType
 
@@ -52,11 +52,12 @@ def write_json_line(value: Any, *, indent: int | None = None) -> None:  # noqa: 
     sys.stdout.write(json.dumps(value, indent=indent, ensure_ascii=not exact) + "\n")
 
 
-def columns(*headings: str, right: Iterable[str] = ()) -> Table:
-    """An empty table without lines; the columns named in `right` hold numbers."""
+def columns(*headings: str, right: Collection[str] = (), whole: Collection[str] = ()) -> Table:
+    """An empty table without lines; columns in `right` hold numbers, those in `whole` are never broken into lines."""
     table = Table(box=None, padding=(0, 3, 0, 0), pad_edge=False, header_style=QUIET, show_edge=False)
     for heading in headings:
-        table.add_column(heading, justify="right" if heading in set(right) else "left", overflow="fold")
+        side: Literal["left", "right"] = "right" if heading in right else "left"
+        table.add_column(heading, justify=side, overflow="fold", no_wrap=heading in whole)
     return table
 
 

@@ -13,7 +13,7 @@ from studbook.cli.options import AsJson, Reference, new_app
 from studbook.cli.records import get_record
 from studbook.cli.session import open_registry
 from studbook.cli.sheet import Sheet
-from studbook.cli.text import duration, metric_scope, number, safe, scalar, short_digest, short_name, size, tags
+from studbook.cli.text import day, duration, metric_scope, number, safe, scalar, short_digest, short_name, size, tags
 from studbook.client import Dataset, DatasetVersion, Deployment, Model, ModelVersion, RunRecord
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def _run(run: RunRecord) -> Sheet:
     sheet.fact("error", run.error)
     _add_identifiers(sheet, run.identifiers)
     sheet.section("Inputs", _inputs(run.inputs))
-    sheet.section("Code", _mapping(run.code or {}))
+    sheet.section("Code", _mapping({key: value for key, value in (run.code or {}).items() if value is not None}))
     sheet.section("Environment", _mapping(run.environment or {}))
     return sheet
 
@@ -106,7 +106,7 @@ def _dataset(registry: Registry, dataset: Dataset) -> Sheet:
     table = screen.columns("version", "rows", "digest", "created", right=["version", "rows"])
     for version in islice(registry.dataset_versions(dataset.dataset, page_size=_ROWS), _ROWS):
         rows = f"{version.rows:,}" if version.rows is not None else ""
-        table.add_row(str(version.number), rows, short_digest(version.digest), f"{version.created_at:%Y-%m-%d %H:%M}")
+        table.add_row(str(version.number), rows, short_digest(version.digest), day(version.created_at))
     sheet.section("Versions", table)
     return sheet
 
@@ -173,9 +173,9 @@ def _metrics(version: ModelVersion) -> Table:
 def _artifacts(version: ModelVersion) -> Table:
     table = screen.grid()
     for artifact in version.artifacts:
-        words = "  ".join(part for part in (size(artifact.size), artifact.media_type) if part)
-        table.add_row(screen.styled(artifact.name or artifact.uri), safe(words))
-        for text in (artifact.digest, artifact.uri if artifact.name else None):
+        words = [part for part in (artifact.name, size(artifact.size), artifact.media_type) if part]
+        # Whole digests and addresses, as they are there to be copied: however narrow the terminal, nothing is cut.
+        for text, style in (("   ".join(words), ""), (artifact.digest, screen.QUIET), (artifact.uri, screen.QUIET)):
             if text:
-                table.add_row(screen.styled(f"  {text}", screen.QUIET))
+                table.add_row(screen.line((text, style)))
     return table

@@ -44,6 +44,11 @@ def moment(time: datetime | None) -> str:
     return time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC") if time else ""
 
 
+def day(time: datetime | None) -> str:
+    """A time to the minute, in UTC."""
+    return f"{time:%Y-%m-%d %H:%M}" if time else ""
+
+
 def duration(start: datetime | None, end: datetime | None) -> str:
     """How long something took."""
     if start is None or end is None:
