@@ -88,7 +88,7 @@ class Pedigree:
 
 
 def plant(pedigree: Pedigree, direction: Direction) -> Twig:
-    """The tree around the root; of a record that is met again, only the name is shown."""
+    """The tree around the root; what hangs on a record is drawn where it is first met, and referred to after that."""
     trunk = pedigree.twig(pedigree.root)
     branches = []
     for upstream, wanted in ((True, Direction.UPSTREAM), (False, Direction.DOWNSTREAM)):
@@ -110,12 +110,13 @@ def _grow(pedigree: Pedigree, branch: Twig, *, upstream: bool) -> None:
     # A stack rather than recursion: a pedigree may be deeper than Python's stack.
     while waiting:
         twig = waiting.pop()
+        grown = pedigree.neighbours(twig.name, upstream=upstream)
         if twig.name in seen:
-            twig.shown_before = True
+            twig.shown_before = bool(grown)
             continue
         seen.add(twig.name)
-        twig.twigs = pedigree.neighbours(twig.name, upstream=upstream)
-        waiting += twig.twigs[::-1]
+        twig.twigs = grown
+        waiting += grown[::-1]
 
 
 def _data(edge: Edge) -> str:
