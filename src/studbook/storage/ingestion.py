@@ -43,7 +43,8 @@ class DatasetRow:
     id: UUID
     number: int
     digest: str | None
-    record: bytes
+    # The stored bytes, or the record itself when it was made in this transaction.
+    record: bytes | dict[str, Any]
 
 
 _NAMESPACE: Final[sa.BindParameter[int]] = sa.bindparam("namespace")

@@ -113,7 +113,7 @@ class InputStager:
         self._recorder.register(dataset_versions, version_id, Action.DATASET_VERSION_REGISTERED, record, columns)
         stage_node(self._recorder, found)
         self.stage_claims(part.identifiers, Kind.DATASET_VERSION, version_id)
-        row = DatasetRow(version_id, number, part.digest, b"")
+        row = DatasetRow(version_id, number, part.digest, record)
         self._resolution.add_dataset_version(name, row, found, part.identifiers)
         return found, True
 
@@ -147,14 +147,14 @@ class InputStager:
         edges += [Edge(source, found, "evaluated") for source in also_from]
         staged.edges = stage_edges(self._recorder, edges, run_id=run_id, event_id=event_id)
         staged.run, staged.run_created = found, True
-        self._resolution.add_run(RunState(run_id, 1, b"", found.generation), found, part.identifiers)
+        self._resolution.add_run(RunState(run_id, 1, record, found.generation), found, part.identifiers)
 
     def _continue_run(self, part: RunPart, state: RunState, staged: Staged) -> None:
         """Add to a recorded run what became known later: its end, more inputs, more points."""
         found = Found(state.id, Kind.RUN, run_name(state.id), state.generation)
         staged.run = found
         self._recorder.transaction.flush()
-        record = load_record(state.record) if state.record else self._reload(state)
+        record = load_record(state.record) if isinstance(state.record, bytes) else self._reload(state)
         known = {(entry["id"], entry["role"]) for entry in record["inputs"]}
         fresh = [entry for entry in staged.inputs if (str(entry.found.id), entry.role) not in known]
         later: JsonObject = {
@@ -170,7 +170,7 @@ class InputStager:
             return
         changed: JsonObject = {**record, **later, "inputs": record["inputs"] + [entry.as_entry() for entry in fresh]}
         event_id = self._recorder.amend(runs, state, Action.RUN_CONTINUED, changed, {"status": changed["status"]})
-        self._resolution.runs[state.id] = RunState(state.id, state.revision + 1, b"", state.generation)
+        self._resolution.runs[state.id] = RunState(state.id, state.revision + 1, changed, state.generation)
         edges = [Edge(entry.found, found, "input", entry.role) for entry in fresh]
         staged.edges = stage_edges(self._recorder, edges, run_id=state.id, event_id=event_id)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from studbook.domain.names import ById, ByIdentifier, ByNumber, Kind, Reference, parse_reference
 from studbook.storage import ingestion as storage
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
+    from studbook.domain.canonical import JsonObject
     from studbook.domain.documents import DatasetPart, IngestDocument, Metric, RunPart
     from studbook.storage.ingestion import DatasetRow, ModelHead
 
@@ -45,7 +46,8 @@ class RunState:
 
     id: UUID
     revision: int
-    record: bytes
+    # The stored bytes, or the record itself when it was made in this transaction.
+    record: bytes | JsonObject
     generation: int
 
 
@@ -188,7 +190,6 @@ class Resolution:
             self._found[ByIdentifier(scheme, value)] = [found]
 
 
-def load_record(rendered: bytes) -> dict[str, Any]:
-    """A stored record as a value."""
-    record: dict[str, Any] = json.loads(rendered)
-    return record
+def load_record(record: bytes | JsonObject) -> JsonObject:
+    """A record as a value, from its stored bytes or as it was staged."""
+    return json.loads(record) if isinstance(record, bytes) else record
