@@ -40,6 +40,7 @@ class ServerProcess:
     token: str
     log: Path
     process: subprocess.Popen[bytes] = field(init=False)
+    clients: list[httpx.Client] = field(default_factory=list)
 
     def start(self) -> ServerProcess:
         with self.log.open("ab") as log:
@@ -56,11 +57,13 @@ class ServerProcess:
         pytest.fail(f"the server did not become ready:\n{self.log.read_text()[-3000:]}")
 
     def client(self) -> httpx.Client:
-        return httpx.Client(
+        client = httpx.Client(
             base_url=f"http://127.0.0.1:{self.port}/api/v1/namespaces/default",
             headers={"Authorization": f"Bearer {self.token}"},
             timeout=30,
         )
+        self.clients.append(client)
+        return client
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
@@ -93,5 +96,7 @@ def make_server(database_url: str, tmp_path: Path) -> Iterator[Callable[..., Ser
 
     yield make
     for server in made:
+        for client in server.clients:
+            client.close()
         if hasattr(server, "process") and server.process.poll() is None:
             server.kill()

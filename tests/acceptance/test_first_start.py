@@ -88,6 +88,6 @@ def test_operations(server: ServerProcess) -> None:
     assert answer.headers["x-request-id"] == "abc-1"
     server.client().get("/models/none")
     metrics = httpx.get(f"{base}/metrics").text
-    assert 'route="/api/v1/namespaces/{namespace}/models/{model}",status="404"' in metrics
+    assert 'route="/models/{model}",status="404"' in metrics
     assert '"request_id": "abc-1"' in server.log.read_text()
     assert server.token not in server.log.read_text()

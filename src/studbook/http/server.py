@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import signal
 import sys
 from typing import TYPE_CHECKING
 
@@ -47,6 +48,8 @@ def run(settings: Settings) -> None:
         "ssl_certfile": settings.ssl_certfile,
         "ssl_keyfile": settings.ssl_keyfile,
     }
+    # Uvicorn stops in good order and then raises the signal again; being told to stop is no failure.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     if settings.workers == 1:
         uvicorn.run(create_app(registry, settings), **options)  # type: ignore[arg-type]
         return
