@@ -109,6 +109,17 @@ def test_a_stale_etag_changes_nothing(api: httpx.Client, method: str, path: str,
     assert api.request(method, path, json=body, headers={"If-Match": current}).status_code < 300
 
 
+def test_a_large_number_survives_later_changes(api: httpx.Client) -> None:
+    document = make_document()
+    document["version"]["metrics"] = [{"name": "flops", "value": 3.650367381044613e16}]
+    document["version"]["parameters"] = {"scale": 1e300, "tiny": 5e-324}
+    api.post("/ingest", json=document)
+    changed = api.patch("/models/churn/versions/1", json={"tags": {"a": "b"}})
+    assert changed.status_code == 200, changed.text
+    assert float(changed.json()["metrics"][0]["value"]) == 3.650367381044613e16
+    assert changed.json()["parameters"] == {"scale": 1e300, "tiny": 5e-324}
+
+
 def test_an_alias_is_set_moved_and_deleted(api: httpx.Client) -> None:
     chain(api, 2)
     assert api.put("/models/churn/aliases/champion", json={"version": 1}).json()["version"]["number"] == 1

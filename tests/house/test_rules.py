@@ -42,9 +42,7 @@ def functions(tree: ast.AST) -> Iterator[tuple[str, int]]:
 
 
 def banned_names(tree: ast.AST) -> list[str]:
-    names = [
-        node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
-    ]
+    names = [node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)]
     return [name for name in names if BANNED_WORDS & set(words(name)) and name not in FOREIGN_NAMES]
 
 
@@ -133,7 +131,7 @@ FORBIDDEN_TEXT = {
 
 @pytest.mark.parametrize("reason", FORBIDDEN_TEXT)
 def test_tracked_files_are_free_of(reason: str) -> None:
-    files = [path for path in tracked(".py", ".md", ".txt", ".toml", ".sh", ".js", ".html", ".yaml", "Makefile", "run")]
+    files = tracked(".py", ".md", ".txt", ".toml", ".sh", ".js", ".html", ".yaml", "Makefile", "run")
     here = Path(__file__)
     found = [
         f"{path.relative_to(ROOT)}:{number}"
@@ -168,9 +166,11 @@ def test_each_decision_names_its_check() -> None:
 
 
 def test_links_in_documents_lead_somewhere() -> None:
-    broken = []
-    for page in tracked(".md"):
-        for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text()):
-            if not re.match(r"[a-z]+:", target) and not (page.parent / target).exists():
-                broken.append(f"{page.relative_to(ROOT)}: {target}")
+    links = [(page, target) for page in tracked(".md") for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text())]
+    broken = [
+        f"{page.relative_to(ROOT)}: {target}"
+        for page, target in links
+        if not re.match(r"[a-z]+:", target) and not (page.parent / target).exists()
+    ]
+    assert links
     assert broken == []

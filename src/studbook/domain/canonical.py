@@ -37,6 +37,22 @@ def canonical_json(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
         return rfc8785.dumps(value)
 
 
+def read_canonical(text: bytes) -> Any:  # noqa: ANN401 - any JSON value
+    """The value of canonical bytes, such that its canonical bytes are the same again.
+
+    RFC 8785 writes a large float as an integer's digits; beyond 2^53 only a float can be meant.
+    """
+    return _decode(text.decode())
+
+
+def _read_integer(digits: str) -> int | float:
+    return int(digits) if len(digits) < _SAFE_DIGITS or abs(int(digits)) < 2**53 else float(digits)
+
+
+_SAFE_DIGITS: Final = 16
+_decode = json.JSONDecoder(parse_int=_read_integer).decode
+
+
 def scalar_text(value: Any) -> str:  # noqa: ANN401 - a JSON scalar
     """The RFC 8785 text of a scalar."""
     kind = type(value)

@@ -5,10 +5,10 @@ A document may refer to what an earlier document of its group has just made, so 
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from studbook.domain.canonical import read_canonical
 from studbook.domain.names import ById, ByIdentifier, ByNumber, Kind, Reference, parse_reference
 from studbook.storage import ingestion as storage
 from studbook.storage.references import Found, find_records
@@ -192,4 +192,4 @@ class Resolution:
 
 def load_record(record: bytes | JsonObject) -> JsonObject:
     """A record as a value, from its stored bytes or as it was staged."""
-    return json.loads(record) if isinstance(record, bytes) else record
+    return read_canonical(record) if isinstance(record, bytes) else record
