@@ -7,12 +7,12 @@ import os
 import sys
 from contextlib import nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
-    from pathlib import Path
 
 # Measured: larger blocks hash no faster.
 _BLOCK: Final = 1024 * 1024
@@ -28,7 +28,7 @@ class Digested:
     size: int
 
 
-def digest_path(path: Path) -> Digested:
+def digest_path(path: str | os.PathLike[str]) -> Digested:
     """Digest a file or a folder, with a progress bar on a terminal when it is larger than 64 MiB.
 
     A file's digest is that of its bytes, as `sha256sum` prints it. A folder's is that of the list of its files with
@@ -38,6 +38,7 @@ def digest_path(path: Path) -> Digested:
 
     Raises FileNotFoundError and other OSErrors.
     """
+    path = Path(path)
     if not path.is_dir():
         with _progress(path, path.stat().st_size) as advance:
             return _digest_file(path, advance)

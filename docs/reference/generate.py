@@ -1,0 +1,242 @@
+"""Writes the reference pages from the code: `make docs`. A test fails when a page is stale."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer.main
+
+import studbook
+from studbook.cli.main import COMMANDS, app
+from studbook.config import Settings
+from studbook.domain import errors
+from studbook.domain.documents import IngestDocument
+from studbook.domain.events import Action
+from studbook.http.app import create_app
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HERE = Path(__file__).parent
+NOTE = "<!-- Written by docs/reference/generate.py; change the code instead. -->"
+
+
+def settings_page() -> str:
+    """Every setting of the server."""
+    lines = ["# Settings of the server", "", "| variable | default | meaning |", "|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        default = "the platform's folder for user data" if name == "home" else f"`{field.default}`"
+        lines.append(f"| `STUDBOOK_{name.upper()}` | {default} | {field.description} |")
+    lines += [
+        "",
+        "The SDK and the command line read `STUDBOOK_URL`, `STUDBOOK_TOKEN`, `STUDBOOK_NAMESPACE`, `STUDBOOK_SPOOL` and",
+    ]
+    return "\n".join([*lines, "`STUDBOOK_HOME`."])
+
+
+def errors_page() -> str:
+    """Every kind of refusal."""
+    kinds = [kind for kind in vars(errors).values() if inspect.isclass(kind) and issubclass(kind, errors.StudbookError)]
+    rows = sorted((kind.status, kind.code, (kind.__doc__ or "").splitlines()[0]) for kind in kinds)
+    lines = [
+        "# Refusals",
+        "",
+        "A refusal is an RFC 9457 problem document. `errors` names every fault: `pointer` (RFC 6901), `code`,",
+        "`message`.",
+    ]
+    return "\n".join(
+        [
+            *lines,
+            "",
+            "| status | code | meaning |",
+            "|---|---|---|",
+            *(f"| {status} | `{code}` | {text} |" for status, code, text in rows),
+        ]
+    )
+
+
+def events_page() -> str:
+    """Every action."""
+    intro = "Each change is an event, stored in the transaction of the change as canonical JSON (RFC 8785): `id`, `action`, `actor`,\n`authenticated_by`, `occurred_at`, `subject`, `subject_id`, `rev` (gapless for each subject), `before` and `after`."
+    return "\n".join(["# Events", "", intro, "", *(f"- `{action.value}`" for action in Action)])
+
+
+def api_page() -> str:
+    """Every route, from the OpenAPI document."""
+    described = create_app(None, Settings()).openapi()  # type: ignore[arg-type] - describing needs no registry
+    lines = [
+        "# API",
+        "",
+        "`/openapi.json` is the whole description. Lists take `page_size` and `page_token` and answer `next_page_token`.",
+    ]
+    for path, operations in described["paths"].items():
+        for method, operation in operations.items():
+            lines += [
+                "",
+                f"## {method.upper()} {path.replace('/api/v1/namespaces/{namespace}', '…')}",
+                "",
+                operation["description"],
+            ]
+            for parameter in operation.get("parameters", ()):
+                if parameter["name"] != "namespace":
+                    lines += list(_parameter(parameter))
+            lines += list(_bodies(operation))
+    return "\n".join([*lines, "", "`…` stands for `/api/v1/namespaces/{namespace}`."])
+
+
+def _parameter(parameter: dict[str, Any]) -> Iterator[str]:
+    text = parameter.get("description") or parameter["schema"].get("description") or ""
+    yield f"- {parameter['in']} `{parameter['name']}`{': ' + text if text else ''}"
+
+
+def _bodies(operation: dict[str, Any]) -> Iterator[str]:
+    content = operation.get("requestBody", {}).get("content", {})
+    for media_type, body in content.items():
+        yield f"- body `{media_type}`: {_type_name(body['schema'])}"
+    for status, answer in operation["responses"].items():
+        names = [_type_name(body["schema"]) for body in answer.get("content", {}).values() if "schema" in body]
+        if status != "default":
+            yield f"- answers {status}{': ' + names[0] if names else ''}"
+
+
+def _type_name(schema: dict[str, Any]) -> str:
+    return f"`{schema['$ref'].rpartition('/')[2]}`" if "$ref" in schema else schema.get("type", "object")
+
+
+def document_page() -> str:
+    """Every field of the ingestion document."""
+    described = IngestDocument.model_json_schema()
+    lines = [
+        "# The ingestion document",
+        "",
+        IngestDocument.__doc__ or "",
+        "",
+        "`schema` is `studbook.dev/ingest/v1`; other fields than these are refused.",
+    ]
+    parts = {
+        "": described,
+        **{name: described["$defs"][name] for name in described["$defs"] if "properties" in described["$defs"][name]},
+    }
+    for name, part in parts.items():
+        lines += ["", f"## {name or 'The whole'}", "", *([part["description"], ""] if name else [])]
+        lines += ["| field | type | needed |", "|---|---|---|"]
+        for field, schema in part["properties"].items():
+            needed = "yes" if field in part.get("required", ()) else ""
+            lines.append(f"| `{field}` | {_describe(schema)} | {needed} |")
+    kinds = {name: part for name, part in described["$defs"].items() if "enum" in part}
+    for name, part in kinds.items():
+        lines += ["", f"## {name}", "", f"{part['description']} One of {', '.join(f'`{value}`' for value in part['enum'])}."]
+    return "\n".join(lines)
+
+
+def _describe(schema: dict[str, Any]) -> str:
+    if "anyOf" in schema:
+        return " or ".join(_describe(option) for option in schema["anyOf"] if option.get("type") != "null")
+    if "$ref" in schema:
+        return schema["$ref"].rpartition("/")[2]
+    if schema.get("type") == "array":
+        return f"list of {_describe(schema['items'])}"
+    if schema.get("type") == "object":
+        inner = schema.get("additionalProperties")
+        return f"object of {_describe(inner)}" if isinstance(inner, dict) else "object"
+    kind = schema.get("type", "any JSON")
+    text = " or ".join(kind) if isinstance(kind, list) else str(schema.get("const", kind))
+    return f"{text}, {schema['format']}" if "format" in schema else text
+
+
+def cli_page() -> str:
+    """Every command with its own help."""
+    root = typer.main.get_command(app)
+    lines = ["# Command line", "", "Options before the command: `--url`, `--token`, `--namespace`. Exit codes:"]
+    from studbook.cli.exits import MEANINGS  # noqa: PLC0415 - beside its use
+
+    lines += ["", *(f"- {int(code)}: {meaning}" for code, meaning in dict(MEANINGS).items())]
+    for group, commands in COMMANDS.items():
+        lines += ["", f"## {group}"]
+        for name, entry in commands.items():
+            lines += ["", f"### studbook {name}", "", entry.summary, "", *_usage(root, name)]
+    return "\n".join(lines)
+
+
+def _usage(root: Any, name: str) -> Iterator[str]:  # noqa: ANN401 - Click's types are Typer's own
+    context = typer.Context(root, info_name="studbook")
+    command = root.get_command(context, name)
+    inner = typer.Context(command, info_name=name, parent=context)
+    children = getattr(command, "list_commands", None)
+    if children is not None:
+        for child in children(inner):
+            found = command.get_command(inner, child)
+            yield f"- `studbook {name} {child}`: {found.get_short_help_str(200)}"
+        return
+    for parameter in command.params:
+        text = getattr(parameter, "help", None) or ""
+        label = ", ".join(parameter.opts) if parameter.param_type_name == "option" else parameter.name.upper()
+        if label != "--help":
+            yield f"- `{label}`{': ' + ' '.join(text.split()) if text else ''}"
+
+
+def sdk_page() -> str:
+    """Every public name of the package."""
+    lines = ["# Python SDK", "", (inspect.getdoc(studbook) or "").strip()]
+    for name in sorted(studbook.__all__):
+        value = getattr(studbook, name)
+        lines += ["", f"## {name}", "", f"```text\n{name}{_signature(value)}\n```" if callable(value) else "", "", _text(value)]
+        if name in {"Registry", "Run"}:
+            for method, function in inspect.getmembers(value):
+                if not method.startswith("_") and inspect.getdoc(function):
+                    lines += [
+                        "",
+                        f"### {name}.{method}",
+                        "",
+                        f"```text\n{method}{_signature(function)}\n```",
+                        "",
+                        _text(function),
+                    ]
+    return "\n".join(lines)
+
+
+def _signature(value: Any) -> str:  # noqa: ANN401 - any public name
+    if inspect.isclass(value) and issubclass(value, Exception):
+        return ""
+    try:
+        return re.sub(r"'([^']*)'", r"\1", str(inspect.signature(value)))
+    except (TypeError, ValueError):
+        return ""
+
+
+def _text(value: Any) -> str:  # noqa: ANN401 - any public name
+    """A docstring as Markdown: its indented parts are excerpts."""
+    parts = re.split(r"\n\s*\n", inspect.getdoc(value) or "")
+    return "\n\n".join(f"```text\n{inspect.cleandoc(part)}\n```" if part.startswith("    ") else part for part in parts)
+
+
+PAGES = {
+    "settings.md": settings_page,
+    "errors.md": errors_page,
+    "events.md": events_page,
+    "api.md": api_page,
+    "ingestion-document.md": document_page,
+    "cli.md": cli_page,
+    "sdk.md": sdk_page,
+}
+
+
+def render(name: str) -> str:
+    """A page's text."""
+    text = "\n".join(line.rstrip() for line in PAGES[name]().splitlines())
+    return re.sub(r"\n{3,}", "\n\n", f"{NOTE}\n\n{text}").rstrip() + "\n"
+
+
+def main() -> None:
+    """Write every page."""
+    for name in PAGES:
+        (HERE / name).write_text(render(name))
+        sys.stdout.write(f"docs/reference/{name}\n")
+
+
+if __name__ == "__main__":
+    main()
