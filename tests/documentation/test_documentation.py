@@ -53,10 +53,13 @@ def test_python_runs(page: Path, tmp_path: Path) -> None:
     script = tmp_path / "page.py"
     script.write_text("import warnings\nwarnings.simplefilter('ignore')\n" + "\n".join(blocks(page, "python")))
     environment = {**os.environ, "STUDBOOK_HOME": str(tmp_path), "STUDBOOK_SPOOL": str(tmp_path / "spool")}
-    done = subprocess.run(
-        [sys.executable, script], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=False
-    )
-    assert done.returncode == 0, done.stderr
+    run([sys.executable, str(script)], tmp_path, environment)
+
+
+def run(command: list[str], folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done
 
 
 @pytest.fixture
@@ -75,13 +78,12 @@ def test_commands_answer_as_shown(page: Path, server: ServerProcess, tmp_path: P
         (tmp_path / body.splitlines()[0].removeprefix("# ")).write_text(body)
     environment = {
         **os.environ, "STUDBOOK_URL": f"http://127.0.0.1:{server.port}", "STUDBOOK_TOKEN": server.token,
-        "STUDBOOK_HOME": str(tmp_path / "home"), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "COLUMNS": "200",
+        "STUDBOOK_HOME": str(tmp_path / "home"), "STUDBOOK_PORT": str(free_port()), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "COLUMNS": "200",
     }  # fmt: skip
     for body in blocks(page, "console"):
         for part in re.split(r"^\$ ", body, flags=re.MULTILINE)[1:]:
             command, _, expected = part.partition("\n")
-            done = subprocess.run(command, shell=True, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
-            assert done.returncode == 0, (command, done.stdout, done.stderr)
+            done = run(["sh", "-c", command], tmp_path, environment)
             pattern = ".*".join(re.escape(piece) for piece in expected.strip().split("..."))
             assert re.search(pattern, done.stdout + done.stderr, re.DOTALL), (command, done.stdout, done.stderr)
 
