@@ -77,9 +77,15 @@ def test_commands_answer_as_shown(page: Path, server: ServerProcess, tmp_path: P
     for body in blocks(page, "yaml"):
         (tmp_path / body.splitlines()[0].removeprefix("# ")).write_text(body)
     environment = {
-        **os.environ, "STUDBOOK_URL": f"http://127.0.0.1:{server.port}", "STUDBOOK_TOKEN": server.token,
-        "STUDBOOK_HOME": str(tmp_path / "home"), "STUDBOOK_PORT": str(free_port()), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "COLUMNS": "200",
-    }  # fmt: skip
+        **os.environ,
+        "STUDBOOK_URL": f"http://127.0.0.1:{server.port}",
+        "STUDBOOK_TOKEN": server.token,
+        "STUDBOOK_HOME": str(tmp_path / "home"),
+        # The port that doctor finds free.
+        "STUDBOOK_PORT": str(free_port()),
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "COLUMNS": "200",
+    }
     for body in blocks(page, "console"):
         for part in re.split(r"^\$ ", body, flags=re.MULTILINE)[1:]:
             command, _, expected = part.partition("\n")
