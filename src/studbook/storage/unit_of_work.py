@@ -33,6 +33,8 @@ _log = logging.getLogger(__name__)
 
 # Enough to spread the flush thin, few enough that the first in line does not wait long for the last.
 _GROUP_LIMIT: Final = 64
+# About what a group takes. A client alone never waits for it.
+_PATIENCE_SECONDS: Final = 0.005
 _ATTEMPTS: Final = 6
 _FIRST_PAUSE_SECONDS: Final = 0.005
 _INSERT_ORDER: Final = {table: position for position, table in enumerate(metadata.sorted_tables)}
@@ -79,6 +81,8 @@ class UnitOfWork:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._waiting: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
+        # Held while work enters and while the door is shut, so that nothing enters behind the last.
+        self._door = threading.Lock()
         self._closed = False
         self._thread = threading.Thread(target=self._serve, name="studbook-writer", daemon=True)
         self._thread.start()
@@ -101,30 +105,47 @@ class UnitOfWork:
 
         The batch function returns one outcome an item, an exception for one that is refused and wrote nothing.
         """
-        if self._closed:
-            msg = "the registry is shutting down; try again on another process"
-            raise UnavailableError(msg)
         work = _Work(joint, batch, item)
-        self._waiting.put(work)
+        with self._door:
+            if self._closed:
+                msg = "the registry is shutting down; try again on another process"
+                raise UnavailableError(msg)
+            self._waiting.put(work)
         return work.done
 
     def close(self) -> None:
         """Finish what is queued and stop."""
-        self._closed = True
-        self._waiting.put(None)
+        with self._door:
+            self._closed = True
+            self._waiting.put(None)
         self._thread.join()
 
     def _serve(self) -> None:
+        before = 1
         while (first := self._waiting.get()) is not None:
-            works = [first]
-            with contextlib.suppress(queue.Empty):
-                while len(works) < _GROUP_LIMIT:
-                    work = self._waiting.get_nowait()
-                    if work is None:
-                        self._waiting.put(None)
-                        break
-                    works.append(work)
+            works = self._gather(first, before)
+            before = len(works)
             self._commit(works)
+
+    def _gather(self, first: _Work, before: int) -> list[_Work]:
+        """The work that waits, up to the limit.
+
+        Those who were answered together ask again one after the other: when the last group was one of many, a moment's
+        patience brings them together again instead of committing the first of them alone.
+        """
+        works = [first]
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        with contextlib.suppress(queue.Empty):
+            while len(works) < _GROUP_LIMIT:
+                if len(works) < before:
+                    work = self._waiting.get(timeout=max(0.0, deadline - time.monotonic()))
+                else:
+                    work = self._waiting.get_nowait()
+                if work is None:
+                    self._waiting.put(None)
+                    break
+                works.append(work)
+        return works
 
     def _commit(self, works: list[_Work]) -> None:
         try:
