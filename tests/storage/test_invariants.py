@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +17,7 @@ from alembic.script import ScriptDirectory
 from studbook.domain.ids import new_id
 from studbook.services.registry import open_registry
 from studbook.storage import migrations, tables
+from studbook.storage.database import Database, parse_url
 from studbook.storage.reading import TABLES
 from studbook.testing import digest_of, make_document
 
@@ -179,6 +181,21 @@ def test_a_failed_write_leaves_nothing(api: httpx.Client, registry: Registry) ->
     refused["version"]["parents"] = ["nowhere/1"]
     assert api.post("/ingest", json=refused).status_code == 422
     assert counts() == before
+
+
+def test_processes_that_start_at_once_migrate_once(database_url: str) -> None:
+    url = parse_url(database_url)
+    empty = Database(url)
+    with empty.engine.begin() as connection:
+        connection.execute(sa.text("DROP TABLE alembic_version"))
+        tables.metadata.drop_all(connection)
+    empty.close()
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(migrations.upgrade, url) for _ in range(4)]:
+            done.result(60)
+    registry = open_registry(database_url, upgrade=False)
+    assert registry.check() == {"migrations": "ok", "database": "ok"}
+    registry.close()
 
 
 def test_one_chain_of_migrations_makes_the_tables(registry: Registry) -> None:

@@ -115,18 +115,15 @@ def is_embedded(engine: Engine) -> bool:
 
 
 def make_migration_engine(url: URL) -> Engine:
-    """An engine for one migration: no pool, and foreign keys left to the migration."""
+    """An engine for one migration: a single connection, on which a transaction holds changes of the schema too."""
     if url.get_backend_name() == "sqlite":
-        return sa.create_engine(url, poolclass=NullPool)
+        return _make_sqlite_engine(url, 1, reading=False)
     return sa.create_engine(url.set(drivername="postgresql+psycopg"), poolclass=NullPool)
 
 
 def lock_migrations(connection: Connection) -> None:
-    """Let one process migrate at a time; the lock ends with the transaction."""
-    if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql("PRAGMA journal_mode = WAL")
-        connection.exec_driver_sql(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
-    else:
+    """Let one process migrate at a time; the lock ends with the transaction (on SQLite, BEGIN IMMEDIATE took it)."""
+    if connection.dialect.name != "sqlite":
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(7310293847)"))
 
 
