@@ -92,7 +92,7 @@ def _make_sqlite_engine(url: URL, pool_size: int, *, reading: bool) -> Engine:
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
         # The one writer keeps the inner pages of every index at hand; many readers share the system's cache.
-        cursor.execute("PRAGMA cache_size = " + ("-2048" if reading else "-16384"))
+        cursor.execute("PRAGMA cache_size = " + ("-2048" if reading else "-8192"))
         cursor.close()
 
     if not reading:
