@@ -9,8 +9,6 @@ from uuid import UUID
 from fastapi import Header, Path, Query
 from pydantic import AfterValidator
 
-from studbook.domain.names import ByAlias, ByNumber, parse_place
-
 PREFIX: Final = "/api/v1/namespaces/{namespace}"
 
 # Path segments arrive percent-encoded (see studbook.http.edge) and are decoded here, once.
@@ -25,8 +23,3 @@ def body_schema(kind: type[Any], *media_types: str) -> dict[str, Any]:
     schema = {"$ref": f"#/components/schemas/{kind.__name__}"}
     types = media_types or ("application/json",)
     return {"requestBody": {"required": True, "content": {name: {"schema": schema} for name in types}}}
-
-
-def version_place(model: str, place: str) -> ByNumber | ByAlias:
-    """A version's place in the path: a number, `latest` or `@alias`."""
-    return parse_place(model, place)

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
 from studbook.domain.documents import NewEvaluation, NewMetrics, VersionPatch
+from studbook.domain.names import parse_place
 from studbook.http.answers import (
     EvaluationAnswer,
     MetricAnswer,
@@ -20,7 +21,7 @@ from studbook.http.answers import (
 )
 from studbook.http.auth import CurrentPaging, CurrentSession
 from studbook.http.bodies import body_of, read_patch_of
-from studbook.http.routes import Filter, IfMatch, PathName, body_schema, version_place
+from studbook.http.routes import Filter, IfMatch, PathName, body_schema
 from studbook.services import listing, reading, versions
 
 router = APIRouter(tags=["versions"])
@@ -37,7 +38,7 @@ def list_versions(session: CurrentSession, model: PathName, paging: CurrentPagin
 def get_version(session: CurrentSession, model: PathName, version: PathName) -> Response:
     """A version by its number, as `latest`, or by `@alias`."""
     with session.database.read() as connection:
-        return record_response(reading.get_version(connection, session.namespace_id, version_place(model, version)))
+        return record_response(reading.get_version(connection, session.namespace_id, parse_place(model, version)))
 
 
 @router.patch("/models/{model}/versions/{version}", responses=answered(VersionAnswer), openapi_extra=body_schema(VersionPatch))
@@ -49,7 +50,7 @@ def change_version(
     if_match: IfMatch = None,
 ) -> Response:
     """Change a version's description and tags, or archive and restore it. What identifies it cannot change."""
-    place = version_place(model, version)
+    place = parse_place(model, version)
     return record_response(versions.change_version(session.database, session.caller, place, patch, if_match))
 
 
@@ -58,7 +59,7 @@ def list_metrics(
     session: CurrentSession, model: PathName, version: PathName, paging: CurrentPaging, name: Filter = None
 ) -> Response:
     """Every value recorded for a version, oldest first."""
-    place = version_place(model, version)
+    place = parse_place(model, version)
     with session.database.read() as connection:
         return json_response(listing.list_version_metrics(connection, session.namespace_id, place, name, paging))
 
@@ -77,7 +78,7 @@ def add_metrics(
     if_match: IfMatch = None,
 ) -> Response:
     """Record further metrics; nothing that was recorded is replaced."""
-    place = version_place(model, version)
+    place = parse_place(model, version)
     return record_response(versions.add_metrics(session.database, session.caller, place, document, if_match), 201)
 
 
@@ -95,7 +96,7 @@ def add_evaluation(
     if_match: IfMatch = None,
 ) -> Response:
     """Record an evaluation: its run, the data it read, what it measured."""
-    place = version_place(model, version)
+    place = parse_place(model, version)
     answer, shown = versions.add_evaluation(session.database, session.caller, place, document, if_match)
     body = json.dumps(answer, ensure_ascii=False).encode()[:-1] + b',"version":' + shown.body + b"}"
     return json_response(body, 201, {"ETag": shown.etag})

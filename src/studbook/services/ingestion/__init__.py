@@ -75,14 +75,6 @@ def _ingest_groups(transaction: Transaction, groups: Sequence[Sequence[Ingestion
     return [ingest_many(transaction, group) if group else [] for group in groups]
 
 
-def ingest(database: Database, ingestion: Ingestion) -> Answer:
-    """Record a document.
-
-    Raises a StudbookError that names every fault; then nothing was stored.
-    """
-    return submit(database, ingestion).result()
-
-
 def ingest_many(transaction: Transaction, ingestions: Sequence[Ingestion]) -> list[Answer | StudbookError]:
     """Record the documents of one namespace in an open transaction; each is all or nothing."""
     namespace_id = ingestions[0].caller.namespace_id
