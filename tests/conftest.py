@@ -12,7 +12,8 @@ import pytest
 
 from studbook.embedded import EmbeddedTransport
 from studbook.services.registry import Registry, open_registry
-from studbook.services.tokens import first_caller, prepare
+from studbook.services.namespaces import prepare
+from studbook.services.tokens import first_caller
 from studbook.testing import PostgresSource, SqliteSource, postgres_server
 
 if TYPE_CHECKING:
@@ -22,6 +23,15 @@ if TYPE_CHECKING:
 
 ENGINES = ("sqlite", "postgresql")
 API = "http://studbook.test/api/v1/namespaces/default"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A home folder for keys and guards, so that no test touches the user's own."""
+    folder = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STUDBOOK_HOME", str(folder))
+        yield folder
 
 
 @pytest.fixture(scope="session")
@@ -51,7 +61,7 @@ def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
 def registry(database_url: str) -> Iterator[Registry]:
     """An open registry with its default namespace."""
     opened = open_registry(database_url)
-    prepare(opened.database)
+    prepare(opened)
     yield opened
     opened.close()
 

@@ -43,6 +43,30 @@ class Settings(BaseSettings):
     max_body_bytes: Annotated[int, Field(ge=1024, description="largest request body")] = 10 * 1024 * 1024
     max_batch_documents: Annotated[int, Field(ge=1, description="most documents in one batch")] = 1_000_000
     pool_size: Annotated[int, Field(ge=1, le=1000, description="database connections kept open by each process")] = 16
+    keys: Annotated[
+        Path | None, Field(description="folder of the keys that sign the audit log's checkpoints; unset: `keys` in the home folder")
+    ] = None
+    guard: Annotated[
+        Path | None,
+        Field(
+            description="folder of the last checkpoint of each log, which must not be restored with the database: "
+            "put it on another volume; unset: `guard` in the home folder"
+        ),
+    ] = None
+    log_name: Annotated[
+        str | None,
+        Field(
+            pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{2,200}$",
+            description="first part of the logs' names in checkpoints, such as `studbook.example.org/registry`; set it before "
+            "the first start, for a log never changes its name; unset: a random one",
+        ),
+    ] = None
+    log_policy: Annotated[
+        Path | None, Field(description="C2SP tlog-policy file that names the witnesses to ask, with their addresses, and the quorum")
+    ] = None
+    witness_timeout: Annotated[float, Field(gt=0, le=60, description="seconds to wait for a witness")] = 1.0
+    receipt_timeout: Annotated[float, Field(gt=0, le=300, description="seconds to wait for a receipt before answering without")] = 10.0
+    snapshot_every: Annotated[int, Field(ge=0, description="entries after which a snapshot is logged; 0: only when asked for")] = 10_000
     log_format: Annotated[Literal["json", "text"], Field(description="`json`: one object a line; `text`: for people")] = "json"
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Field(description="least level that is logged")] = "info"
 
@@ -75,6 +99,14 @@ class Settings(BaseSettings):
         """The address under which the server is reached."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{'https' if self.uses_tls else 'http'}://{host}:{self.port}"
+
+    def keys_folder(self) -> Path:
+        """The folder of the keys that sign checkpoints."""
+        return self.keys or self.home / "keys"
+
+    def guard_folder(self) -> Path:
+        """The folder of the guard."""
+        return self.guard or self.home / "guard"
 
     def database(self) -> str:
         """The database's URL; the file of the default one may not exist yet."""

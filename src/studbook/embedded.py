@@ -11,7 +11,8 @@ import httpx
 from studbook.config import Settings
 from studbook.http.app import create_app
 from studbook.services.registry import open_registry
-from studbook.services.tokens import first_caller, prepare
+from studbook.services.namespaces import prepare
+from studbook.services.tokens import first_caller
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -22,9 +23,10 @@ class EmbeddedTransport(httpx.BaseTransport):
     """Answers requests from a database file; whoever can open the file needs no token."""
 
     def __init__(self, database_url: str) -> None:
-        self._registry = open_registry(database_url)
-        prepare(self._registry.database)
-        app = create_app(self._registry, Settings(), local_caller=first_caller(self._registry.database))
+        settings = Settings()
+        self._registry = open_registry(database_url, settings=settings)
+        prepare(self._registry)
+        app = create_app(self._registry, settings, local_caller=first_caller(self._registry.database))
         self._transport = httpx.ASGITransport(app=app)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="studbook-embedded", daemon=True)

@@ -9,9 +9,11 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from studbook.domain.names import Kind
+from studbook.domain.privacy import find_marking_fault
 from studbook.domain.types import (
     Attributes,
     Count,
@@ -90,6 +92,25 @@ _RoleField = Annotated[Role, Field(strict=False)]
 _Id = Annotated[UUID, Field(strict=False)]
 
 
+def _markable(kind: Kind) -> Any:  # noqa: ANN401 - a type made at run time
+    """JSON Pointers to what is personal in a record of this kind."""
+
+    def check(places: tuple[str, ...]) -> tuple[str, ...]:
+        for place in places:
+            if fault := find_marking_fault(kind, place):
+                raise PydanticCustomError("bad_personal_place", "{fault}", {"fault": fault})
+        return places
+
+    described = Field(strict=False, max_length=100, description="JSON Pointers to what is personal: kept where it can be erased")
+    return Annotated[tuple[Annotated[str, Field(max_length=1024)], ...], described, AfterValidator(check)]
+
+
+_PersonalOfModel = _markable(Kind.MODEL)
+_PersonalOfVersion = _markable(Kind.MODEL_VERSION)
+_PersonalOfRun = _markable(Kind.RUN)
+_PersonalOfData = _markable(Kind.DATASET_VERSION)
+
+
 class Owner(Document):
     """Who answers for a model."""
 
@@ -104,6 +125,7 @@ class ModelPart(Document):
     description: Text | None = None
     owners: Annotated[tuple[Owner, ...], Field(strict=False, max_length=100)] = ()
     tags: Annotated[Tags, Field(default_factory=dict)]
+    personal: _PersonalOfModel = ()
 
     @model_validator(mode="after")
     def _owners_stand_once(self) -> Self:
@@ -166,6 +188,7 @@ class VersionPart(Document):
     tags: Annotated[Tags, Field(default_factory=dict)]
     attributes: Annotated[Attributes, Field(default_factory=dict)]
     identifiers: Annotated[Identifiers, Field(default_factory=dict)]
+    personal: _PersonalOfVersion = ()
 
 
 class Code(Document):
@@ -197,6 +220,7 @@ class RunPart(Document):
     error: Text | None = None
     metrics: Annotated[tuple[SeriesPoint, ...], Field(strict=False, max_length=100_000)] = ()
     identifiers: Annotated[Identifiers, Field(default_factory=dict)]
+    personal: _PersonalOfRun = ()
 
     @model_validator(mode="after")
     def _reference_stands_alone(self) -> Self:
@@ -223,6 +247,7 @@ class DatasetPart(Document):
     schema_: Annotated[Attributes | None, Field(alias="schema")] = None
     profile: Attributes | None = None
     identifiers: Annotated[Identifiers, Field(default_factory=dict)]
+    personal: _PersonalOfData = ()
 
     @model_validator(mode="after")
     def _named_one_way(self) -> Self:

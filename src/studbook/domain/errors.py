@@ -6,14 +6,17 @@
     ├── AuthenticationError      401  no token, or one that is unknown, expired or revoked
     ├── PermissionDeniedError    403  the token may not do this
     ├── NotFoundError            404  nothing carries that name
+    │   └── PendingError              it is recorded, and its proof is not there yet
     ├── MethodNotAllowedError    405  the address exists, the method does not
     ├── ConflictError            409  contradicts what is recorded
     │   ├── ImmutableFieldError       identity of a version is fixed
-    │   └── IdempotencyConflictError  same key, other body
+    │   ├── IdempotencyConflictError  same key, other body
+    │   └── TamperedRecordError       the stored record is not what the log says
     ├── StaleRecordError         412  If-Match names an older revision
     ├── TooLargeError            413  body over the limit
     ├── UnsupportedMediaError    415  body of a type we do not read
     └── UnavailableError         503  the database cannot be written now
+        └── LogHaltedError            the audit log contradicts what was signed before
 
 A refusal changes nothing and carries *all* its violations, each with the place in the document
 (a JSON Pointer, RFC 6901), a stable code and a sentence that says how to mend it.
@@ -99,6 +102,13 @@ class NotFoundError(StudbookError):
     title = "Not found"
 
 
+class PendingError(NotFoundError):
+    """An event is recorded, and no signed checkpoint covers it yet."""
+
+    code = "receipt_pending"
+    title = "Not there yet"
+
+
 class MethodNotAllowedError(StudbookError):
     """The address exists, but not for this method."""
 
@@ -127,6 +137,13 @@ class IdempotencyConflictError(ConflictError):
 
     code = "idempotency_key_reused"
     title = "Idempotency key reused"
+
+
+class TamperedRecordError(ConflictError):
+    """A stored record is not what its last event says, so nothing is built upon it."""
+
+    code = "record_differs_from_log"
+    title = "Record differs from the audit log"
 
 
 class StaleRecordError(StudbookError):
@@ -159,3 +176,10 @@ class UnavailableError(StudbookError):
     status = 503
     code = "unavailable"
     title = "Temporarily unavailable"
+
+
+class LogHaltedError(UnavailableError):
+    """The database's log contradicts the last checkpoint that was signed: nothing is written until that is resolved."""
+
+    code = "log_halted"
+    title = "Audit log halted"

@@ -24,15 +24,21 @@ class IdSource:
         self._lock = threading.Lock()
         self._last = 0
 
-    def __call__(self) -> UUID:
-        """A new id."""
+    def __call__(self, after: UUID | None = None) -> UUID:
+        """A new id; greater than `after` too, which another process with another clock may have made."""
         now = time.time_ns() // 1_000_000 << _COUNTER_BITS
         with self._lock:
-            self._last = now if now > self._last else self._last + 1
+            least = max(self._last, _tick_of(after)) if after is not None else self._last
+            self._last = now if now > least else least + 1
             tick = self._last
         random = int.from_bytes(os.urandom(8), "big") & _RANDOM_MASK
         milliseconds, counter = tick >> _COUNTER_BITS, tick & 0xFFF
         return UUID(int=milliseconds << 80 | _VERSION_7 | counter << 64 | _VARIANT | random)
+
+
+def _tick_of(made: UUID) -> int:
+    """The millisecond and counter of an id that such a source made."""
+    return made.int >> 80 << _COUNTER_BITS | made.int >> 64 & 0xFFF
 
 
 new_id = IdSource()

@@ -43,6 +43,11 @@ class Kind(StrEnum):
     EXPERIMENT = "experiment"
     DEPLOYMENT = "deployment"
     TOKEN = "token"  # noqa: S105 - a kind of record, not a secret
+    NAMESPACE = "namespace"
+    LOG = "log"
+    LOG_KEY = "log_key"
+    RETENTION_CLASS = "retention_class"
+    LEGAL_HOLD = "legal_hold"
 
 
 def find_name_fault(name: str) -> str | None:

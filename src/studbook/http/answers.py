@@ -52,7 +52,7 @@ class RecordAnswer(BaseModel):
 class OwnerAnswer(BaseModel):
     """Who answers for a model."""
 
-    name: str
+    name: str | None = Field(description="null once it was erased")
     email: str | None
 
 
@@ -66,6 +66,7 @@ class ModelAnswer(RecordAnswer):
     aliases: dict[str, int]
     archived_at: str | None
     latest_version: int | None
+    personal: list[str]
 
 
 class MetricAnswer(BaseModel):
@@ -136,6 +137,14 @@ class VersionAnswer(RecordAnswer):
     datasets: list[InputAnswer]
     run: LinkAnswer | None
     aliases: list[str]
+    personal: list[str]
+
+
+class SealAnswer(BaseModel):
+    """The seal over a metric series: how many points it covers, and the hash chain over them."""
+
+    points: int
+    digest: str
 
 
 class RunAnswer(RecordAnswer):
@@ -154,6 +163,8 @@ class RunAnswer(RecordAnswer):
     error: str | None
     identifiers: dict[str, str]
     inputs: list[InputAnswer]
+    series: dict[str, SealAnswer]
+    personal: list[str]
 
 
 class ExperimentAnswer(RecordAnswer):
@@ -184,6 +195,7 @@ class DatasetVersionAnswer(RecordAnswer):
     profile: dict[str, Any] | None
     description: str | None
     identifiers: dict[str, str]
+    personal: list[str]
 
 
 class DeploymentAnswer(RecordAnswer):
@@ -201,8 +213,9 @@ class DeploymentAnswer(RecordAnswer):
 class TokenAnswer(RecordAnswer):
     """An API token, without its secret."""
 
-    title: str
+    title: str | None = Field(description="null once it was erased")
     hint: str
+    token_hash: str
     access: str
     expires_at: str | None
     revoked_at: str | None

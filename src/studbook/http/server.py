@@ -15,7 +15,8 @@ from studbook.config import Settings
 from studbook.http.app import create_app
 from studbook.http.telemetry import set_up_logging
 from studbook.services.registry import Registry, open_registry
-from studbook.services.tokens import create_login_link, first_caller, prepare
+from studbook.services.namespaces import prepare
+from studbook.services.tokens import create_login_link, first_caller
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -33,7 +34,7 @@ def run(settings: Settings) -> None:
     set_up_logging(settings.log_format, settings.log_level)
     registry = _open(settings)
     preset = settings.bootstrap_token.get_secret_value() if settings.bootstrap_token else None
-    secret = prepare(registry.database, preset)
+    secret = prepare(registry, preset)
     if secret is not None:
         _introduce(registry, settings, secret, shown=preset is None)
     options = {
@@ -71,7 +72,7 @@ def _open(settings: Settings) -> Registry:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
-    return open_registry(settings.database(), pool_size=settings.pool_size)
+    return open_registry(settings.database(), pool_size=settings.pool_size, settings=settings)
 
 
 def _plain(settings: Settings) -> dict[str, object]:

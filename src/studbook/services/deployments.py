@@ -9,15 +9,13 @@ from studbook.domain.errors import ConflictError, InvalidDocumentError, NotFound
 from studbook.domain.events import Action
 from studbook.domain.ids import new_id
 from studbook.domain.names import Kind, parse_reference
-from studbook.services.ingestion.inputs import heading
-from studbook.services.ingestion.lineage import Edge, stage_edges, stage_node
+from studbook.services.edges import Edge
 from studbook.services.ingestion.resolution import load_record
 from studbook.services.reading import Shown, get_by_id, get_record
-from studbook.services.recording import Recorder, check_match
+from studbook.services.recording import Recorder, check_match, heading
 from studbook.storage import facts
 from studbook.storage import reading as storage
 from studbook.storage.references import Found
-from studbook.storage.tables import deployments
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -51,7 +49,7 @@ def deploy(database: Database, caller: Caller, document: NewDeployment) -> Shown
             _end(recorder, active)
         found = _stage(recorder, document, version)
         transaction.flush()
-        return get_by_id(transaction.connection, Kind.DEPLOYMENT, caller.namespace_id, found.id)
+        return get_by_id(transaction.connection, Kind.DEPLOYMENT, caller.namespace_id, found.id).after(recorder)
 
     return database.work.run(change)  # type: ignore[no-any-return]
 
@@ -68,10 +66,11 @@ def end_deployment(database: Database, caller: Caller, deployment_id: UUID, if_m
         if row is None:
             raise NotFoundError(f"there is no deployment with the id {deployment_id}")
         check_match(if_match, row.revision)
+        recorder = Recorder(transaction, caller)
         if load_record(row.record)["status"] == "active":
-            _end(Recorder(transaction, caller), row)
+            _end(recorder, row)
         transaction.flush()
-        return get_by_id(transaction.connection, Kind.DEPLOYMENT, caller.namespace_id, deployment_id)
+        return get_by_id(transaction.connection, Kind.DEPLOYMENT, caller.namespace_id, deployment_id).after(recorder)
 
     return database.work.run(change)  # type: ignore[no-any-return]
 
@@ -89,18 +88,10 @@ def _stage(recorder: Recorder, document: NewDeployment, version: Found) -> Found
         "started_at": recorder.now,
         "ended_at": None,
     }
-    columns = {
-        "version_id": version.id,
-        "target": document.target,
-        "status": "active",
-        "active_target": document.target,
-    }
-    event_id = recorder.register(deployments, deployment_id, Action.DEPLOYMENT_RECORDED, record, columns)
-    stage_node(recorder, found)
-    stage_edges(recorder, [Edge(version, found, "deployed")], run_id=None, event_id=event_id)
+    recorder.register(Action.DEPLOYMENT_RECORDED, record, generation=found.generation, edges=[Edge(version, found, "deployed")])
     return found
 
 
 def _end(recorder: Recorder, row: Row[Any]) -> None:
     record = {**load_record(row.record), "status": "ended", "ended_at": recorder.now}
-    recorder.amend(deployments, row, Action.DEPLOYMENT_ENDED, record, {"status": "ended", "active_target": None})
+    recorder.amend(Action.DEPLOYMENT_ENDED, row, record)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from studbook.domain.documents import Access, AliasTarget, ModelPatch
@@ -9,14 +10,13 @@ from studbook.domain.errors import ConflictError, InvalidDocumentError, NotFound
 from studbook.domain.events import Action
 from studbook.domain.names import Kind, find_name_fault, parse_place, version_name
 from studbook.services.ingestion.resolution import load_record
-from studbook.services.ingestion.versions import stage_owners
 from studbook.services.listing import page_of_values
 from studbook.services.reading import Shown, get_model, missing_version
 from studbook.services.recording import Recorder, check_match, etag
 from studbook.storage import facts
 from studbook.storage import reading as storage
 from studbook.storage.listing import list_aliases as list_alias_rows
-from studbook.storage.tables import aliases, model_tags, owners, registered_models
+from studbook.storage.tables import aliases
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Row
@@ -40,41 +40,29 @@ def change_model(database: Database, caller: Caller, name: str, patch: ModelPatc
         check_match(if_match, row.revision)
         record = load_record(row.record)
         recorder = Recorder(transaction, caller)
-        changed = _patched(recorder, row, record, patch)
+        changed = _patched(record, patch, recorder.now)
         if changed != record:
             action = archiving_action(record, changed, Action.MODEL_ARCHIVED, Action.MODEL_RESTORED, Action.MODEL_CHANGED)
-            recorder.amend(registered_models, row, action, changed, {"archived_at": changed["archived_at"]})
+            recorder.amend(action, row, changed)
         transaction.flush()
-        return get_model(transaction.connection, caller.namespace_id, name)
+        return get_model(transaction.connection, caller.namespace_id, name).after(recorder)
 
     return database.work.run(change)  # type: ignore[no-any-return]
 
 
-def _patched(recorder: Recorder, row: Row[Any], record: JsonObject, patch: ModelPatch) -> JsonObject:
+def _patched(record: JsonObject, patch: ModelPatch, now: str) -> JsonObject:
     changed = dict(record)
     given = patch.model_fields_set
-    transaction, namespace_id = recorder.transaction, recorder.caller.namespace_id
     if "description" in given:
         changed["description"] = patch.description
     if patch.owners is not None:
         if len({owner.name for owner in patch.owners}) != len(patch.owners):
             raise InvalidDocumentError.at("/owners", "duplicate_owner", "an owner stands twice; name each once")
         changed["owners"] = [owner.model_dump(mode="json") for owner in patch.owners]
-        facts.delete_rows(transaction.connection, owners, namespace_id, model_id=row.id)
-        stage_owners(recorder, row.id, changed["owners"])
     if patch.tags:
         changed["tags"] = merge_tags(record["tags"], patch.tags)
-        facts.delete_tags(transaction.connection, model_tags, namespace_id, "model_id", row.id, list(patch.tags))
-        transaction.stage(
-            model_tags,
-            *(
-                {"namespace_id": namespace_id, "model_id": row.id, "key": key, "value": value}
-                for key, value in patch.tags.items()
-                if value is not None
-            ),
-        )
     if patch.archived is not None:
-        changed["archived_at"] = archived_at(record, recorder.now, archived=patch.archived)
+        changed["archived_at"] = archived_at(record, now, archived=patch.archived)
     return changed
 
 
@@ -96,15 +84,17 @@ def archiving_action(before: JsonObject, after: JsonObject, archived: Action, re
     return archived if after["archived_at"] else restored
 
 
-def show_alias(connection: Connection, namespace_id: int, model: str, alias: str) -> tuple[JsonObject, str]:
-    """An alias as the API shows it, and the model's ETag."""
+def show_alias(connection: Connection, namespace_id: int, model: str, alias: str) -> Shown:
+    """An alias as the API shows it, with the model's ETag."""
     row = storage.find_by_name(connection, Kind.MODEL, namespace_id, model)
     number = load_record(row.record)["aliases"].get(alias) if row else None
     if row is None or number is None:
         raise missing_version(parse_place(model, f"@{alias}"))
     version_id = facts.find_alias(connection, namespace_id, row.id, alias)
     version = {"name": version_name(model, number), "number": number, "id": str(version_id)}
-    return {"alias": alias, "model": model, "version": version, "etag": etag(row.revision)}, etag(row.revision)
+    mark = etag(row.revision)
+    shown = {"alias": alias, "model": model, "version": version, "etag": mark}
+    return Shown(json.dumps(shown, ensure_ascii=False).encode(), mark)
 
 
 def list_aliases(connection: Connection, namespace_id: int, model: str, paging: Paging) -> bytes:
@@ -130,7 +120,7 @@ def list_aliases(connection: Connection, namespace_id: int, model: str, paging: 
 
 def set_alias(
     database: Database, caller: Caller, model: str, alias: str, target: AliasTarget, if_match: str | None
-) -> tuple[JsonObject, str]:
+) -> Shown:
     """Set or move an alias.
 
     Raises NotFoundError, StaleRecordError, ConflictError for an archived version.
@@ -139,7 +129,7 @@ def set_alias(
     if fault := find_name_fault(alias) or (None if alias != "latest" else "'latest' always means the newest version"):
         raise InvalidDocumentError.at("", "bad_alias", fault)
 
-    def change(transaction: Transaction) -> tuple[JsonObject, str]:
+    def change(transaction: Transaction) -> Shown:
         row = _lock(transaction, caller, model)
         check_match(if_match, row.revision)
         place = parse_place(model, target.version)
@@ -151,29 +141,29 @@ def set_alias(
             raise ConflictError.at("/version", "version_archived", message)
         record = load_record(row.record)
         before = record["aliases"].get(alias)
+        recorder = Recorder(transaction, caller)
         if before != version.number:
-            recorder = Recorder(transaction, caller)
             changed = {**record, "aliases": {**record["aliases"], alias: version.number}}
-            recorder.amend(registered_models, row, Action.ALIAS_MOVED if before else Action.ALIAS_SET, changed, {})
+            recorder.amend(Action.ALIAS_MOVED if before else Action.ALIAS_SET, row, changed)
             facts.delete_rows(transaction.connection, aliases, caller.namespace_id, model_id=row.id, name=alias)
             transaction.stage(
                 aliases,
                 {"namespace_id": caller.namespace_id, "model_id": row.id, "name": alias, "version_id": version.id},
             )
             transaction.flush()
-        return show_alias(transaction.connection, caller.namespace_id, model, alias)
+        return show_alias(transaction.connection, caller.namespace_id, model, alias).after(recorder)
 
     return database.work.run(change)  # type: ignore[no-any-return]
 
 
-def delete_alias(database: Database, caller: Caller, model: str, alias: str, if_match: str | None) -> None:
-    """Remove an alias.
+def delete_alias(database: Database, caller: Caller, model: str, alias: str, if_match: str | None) -> Shown:
+    """Remove an alias; the answer is empty but for its event.
 
     Raises NotFoundError, StaleRecordError.
     """
     caller.require(Access.WRITE)
 
-    def change(transaction: Transaction) -> None:
+    def change(transaction: Transaction) -> Shown:
         row = _lock(transaction, caller, model)
         check_match(if_match, row.revision)
         record = load_record(row.record)
@@ -181,10 +171,11 @@ def delete_alias(database: Database, caller: Caller, model: str, alias: str, if_
             raise missing_version(parse_place(model, f"@{alias}"))
         remaining = {name: number for name, number in record["aliases"].items() if name != alias}
         recorder = Recorder(transaction, caller)
-        recorder.amend(registered_models, row, Action.ALIAS_DELETED, {**record, "aliases": remaining}, {})
+        recorder.amend(Action.ALIAS_DELETED, row, {**record, "aliases": remaining})
         facts.delete_rows(transaction.connection, aliases, caller.namespace_id, model_id=row.id, name=alias)
+        return Shown(b"{}", "").after(recorder)
 
-    database.work.run(change)
+    return database.work.run(change)  # type: ignore[no-any-return]
 
 
 def _lock(transaction: Transaction, caller: Caller, model: str) -> Row[Any]:

@@ -6,7 +6,7 @@ A record's stored bytes are already JSON, so a read adds what changes beside it 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from studbook.domain.errors import MalformedInputError, NotFoundError
@@ -21,14 +21,20 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Row
 
     from studbook.domain.canonical import JsonObject
+    from studbook.services.recording import Recorded, Recorder
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A record as JSON bytes, with its ETag."""
+    """A record as JSON bytes, with its ETag, and after a write the events that it recorded."""
 
     body: bytes
     etag: str
+    events: tuple[Recorded, ...] = ()
+
+    def after(self, recorder: Recorder) -> Shown:
+        """The record as the answer to a write."""
+        return replace(self, events=tuple(recorder.recorded))
 
 
 def show(row: Row[Any], extra: JsonObject | None = None) -> Shown:

@@ -1,24 +1,32 @@
-"""How a record is made and amended: always its row, its event and the event's outbox row together (invariant I1)."""
+"""How a record is made and amended: always its rows, its event and the event's outbox row together (invariant I1)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
-from studbook.domain.canonical import JsonObject, canonical_json
-from studbook.domain.errors import StaleRecordError, Violation
-from studbook.domain.events import event_body
+from studbook.domain.canonical import JsonObject, canonical_json, read_canonical
+from studbook.domain.entries import NOTHING, Happening, Side, after_of, read_entry, render_entry
+from studbook.domain.errors import StaleRecordError, TamperedRecordError, Violation
 from studbook.domain.ids import new_id
+from studbook.domain.names import Kind
+from studbook.domain.privacy import blanked, seal
 from studbook.domain.types import format_time
-from studbook.storage.tables import events, outbox
+from studbook.merkle.hashing import leaf_hash
+from studbook.services.edges import edge_row
+from studbook.services.projection import BELONGS_TO, DETAIL_KEYS, columns_of, details_of
+from studbook.storage import facts, history
+from studbook.storage.reading import TABLES
+from studbook.storage.tables import detached_values, events, lineage_edges, lineage_nodes, outbox, private_values
 
 if TYPE_CHECKING:
-    from uuid import UUID
-
-    import sqlalchemy as sa
+    from collections.abc import Sequence
 
     from studbook.services.caller import Caller
+    from studbook.services.edges import Edge
+    from studbook.storage.references import Found
     from studbook.storage.unit_of_work import Transaction
 
 
@@ -35,6 +43,16 @@ class Recorded:
         return {"id": str(self.id), "action": self.action, "subject": self.subject}
 
 
+@dataclass(frozen=True, slots=True)
+class _Predecessor:
+    """The event of a subject that a new one follows: its id, leaf hash and revision, and the record after it."""
+
+    id: UUID
+    leaf_hash: bytes
+    after: Side
+    revision: int
+
+
 @dataclass(slots=True)
 class Recorder:
     """Stages records and their events for one request within a transaction."""
@@ -44,41 +62,98 @@ class Recorder:
     now: str = field(default_factory=lambda: format_time(datetime.now(UTC)))
     recorded: list[Recorded] = field(default_factory=list)
 
-    def register(self, table: sa.Table, record_id: UUID, action: str, record: JsonObject, columns: dict[str, Any]) -> UUID:
-        """Stage a new record with its first event, and return the event's id."""
+    def register(
+        self,
+        action: str,
+        record: JsonObject,
+        *,
+        belongs_to: UUID | None = None,
+        more: dict[str, Any] | None = None,
+        generation: int | None = None,
+        edges: Sequence[Edge] = (),
+        detail: JsonObject | None = None,
+    ) -> UUID:
+        """Stage a new record with its rows, its edges and its first event, and return the event's id.
+
+        `belongs_to` is the id of the model, dataset or experiment it belongs to; `more` are columns that the record does not tell.
+        With a generation the record becomes a node of the lineage graph.
+        """
+        kind, record_id, namespace_id = Kind(record["kind"]), UUID(record["id"]), self.caller.namespace_id
         rendered = canonical_json(record)
-        self.transaction.stage(
-            table,
-            {
-                "namespace_id": self.caller.namespace_id,
+        # A namespace is no record of its own namespace; its row is staged by whoever makes it.
+        if kind is not Kind.NAMESPACE:
+            row = {
+                "namespace_id": namespace_id,
                 "id": record_id,
                 "revision": 1,
                 "record": rendered,
                 "created_at": self.now,
                 "updated_at": self.now,
-                **columns,
-            },
-        )
-        return self._stage_event(action, record_id, record["name"], 1, b"null", rendered)
+                **columns_of(record),
+                **(more or {}),
+            }
+            if kind in BELONGS_TO:
+                row[BELONGS_TO[kind]] = belongs_to
+            self.transaction.stage(TABLES[kind], row)
+            for table, rows in details_of(namespace_id, record).items():
+                self.transaction.stage(table, *rows)
+        if generation is not None:
+            node = {"namespace_id": namespace_id, "id": record_id, "kind": kind.value, "name": record["name"]}
+            self.transaction.stage(lineage_nodes, {**node, "generation": generation})
+        return self._stage_event(action, record, rendered, None, edges, detail)
 
-    def amend(self, table: sa.Table, row: Any, action: str, record: JsonObject, columns: dict[str, Any]) -> UUID:  # noqa: ANN401 - a row of any record's table
-        """Update a locked record (`row` has id, revision and record) with its next event, and return the event's id."""
+    def amend(
+        self, action: str, row: Any, record: JsonObject, *, edges: Sequence[Edge] = (), detail: JsonObject | None = None  # noqa: ANN401 - a row of any record's table
+    ) -> UUID:
+        """Update a locked record (`row` has id, revision and record) and its rows with its next event; returns the event's id.
+
+        Raises StaleRecordError, or TamperedRecordError when the stored record is not what its last event says.
+        """
+        self.transaction.flush()
+        connection, namespace_id = self.transaction.connection, self.caller.namespace_id
+        last_id, last = history.get_event(connection, namespace_id, row.id, row.revision)
+        before = after_of(read_entry(last))
+        was = _checked(row.record, before, record["name"])
+        table = TABLES[Kind(record["kind"])]
         rendered = canonical_json(record)
         statement = (
             table.update()
-            .where(table.c.namespace_id == self.caller.namespace_id, table.c.id == row.id, table.c.revision == row.revision)
-            .values(revision=row.revision + 1, record=rendered, updated_at=self.now, **columns)
+            .where(table.c.namespace_id == namespace_id, table.c.id == row.id, table.c.revision == row.revision)
+            .values(revision=row.revision + 1, record=rendered, updated_at=self.now, **columns_of(record))
         )
         if self.transaction.execute(statement).rowcount != 1:
             message = "the record was changed by somebody else meanwhile; read it again"
             raise StaleRecordError(message)
-        return self._stage_event(action, row.id, record["name"], row.revision + 1, row.record, rendered)
+        self._amend_details(was, record)
+        follows = _Predecessor(last_id, leaf_hash(last), before, row.revision)
+        return self._stage_event(action, record, rendered, follows, edges, detail)
 
-    def _stage_event(self, action: str, subject_id: UUID, subject: str, revision: int, before: bytes, after: bytes) -> UUID:
-        event_id = new_id()
-        namespace_id = self.caller.namespace_id
-        body = event_body(
-            event_id=event_id,
+    def _amend_details(self, before: JsonObject, after: JsonObject) -> None:
+        """Replace the detail rows that differ."""
+        old, new = details_of(self.caller.namespace_id, before), details_of(self.caller.namespace_id, after)
+        for table, rows in new.items():
+            names = DETAIL_KEYS[table]
+            known = {tuple(row[name] for name in names): row for row in old.get(table, ())}
+            wanted = {tuple(row[name] for name in names): row for row in rows}
+            gone = [row for key, row in known.items() if wanted.get(key) != row]
+            facts.delete_details(self.transaction.connection, table, gone)
+            self.transaction.stage(table, *(row for key, row in wanted.items() if known.get(key) != row))
+
+    def _stage_event(
+        self,
+        action: str,
+        record: JsonObject,
+        rendered: bytes,
+        follows: _Predecessor | None,
+        edges: Sequence[Edge],
+        detail: JsonObject | None,
+    ) -> UUID:
+        event_id, namespace_id = new_id(follows.id if follows else None), self.caller.namespace_id
+        revision = follows.revision + 1 if follows else 1
+        subject_id, subject = UUID(record["id"]), record["name"]
+        public, hidden = seal(record, rendered)
+        happening = Happening(
+            id=event_id,
             action=action,
             actor=self.caller.actor,
             authenticated_by=self.caller.authenticated_by,
@@ -86,9 +161,12 @@ class Recorder:
             subject_id=subject_id,
             subject=subject,
             revision=revision,
-            before=before,
-            after=after,
+            previous=follows.leaf_hash if follows else None,
+            edges=[edge.as_json() for edge in edges],
+            detail=detail,
         )
+        body, outside = render_entry(happening, follows.after if follows else NOTHING, Side(public, {value.pointer: value.commitment for value in hidden}))
+        key = {"namespace_id": namespace_id, "event_id": event_id}
         self.transaction.stage(
             events,
             {
@@ -97,14 +175,37 @@ class Recorder:
                 "subject_id": subject_id,
                 "revision": revision,
                 "action": action,
+                "actor": self.caller.actor,
                 "subject": subject,
                 "occurred_at": self.now,
                 "body": body,
             },
         )
-        self.transaction.stage(outbox, {"namespace_id": namespace_id, "event_id": event_id})
+        self.transaction.stage(outbox, key)
+        self.transaction.logged.add(namespace_id)
+        self.transaction.stage(
+            private_values, *({**key, "pointer": f"/after{value.pointer}", "salt": value.salt, "value": value.value} for value in hidden)
+        )
+        self.transaction.stage(detached_values, *({**key, "pointer": value.pointer, "value": value.value} for value in outside))
+        self.transaction.stage(lineage_edges, *(edge_row(namespace_id, edge, record, event_id, self.now) for edge in edges))
         self.recorded.append(Recorded(event_id, action, subject))
         return event_id
+
+
+def _checked(stored: bytes, before: Side, name: str) -> JsonObject:
+    """A stored record as a value.
+
+    Raises TamperedRecordError when it is not what the last event says.
+    """
+    record: JsonObject = read_canonical(stored)
+    public = blanked(record, before.private)
+    if canonical_json(blanked(public, before.detached)) != before.body:
+        message = (
+            f"the stored record of {name} is not what its last event says, so nothing is built upon it; "
+            "ask the registry's operator to run studbook audit fsck"
+        )
+        raise TamperedRecordError(message)
+    return record
 
 
 def check_match(if_match: str | None, revision: int) -> None:
@@ -120,3 +221,15 @@ def check_match(if_match: str | None, revision: int) -> None:
 def etag(revision: int) -> str:
     """The ETag of a record at a revision."""
     return f'"{revision}"'
+
+
+def heading(recorder: Recorder, kind: Kind, found: Found) -> JsonObject:
+    """What every record begins with."""
+    return {
+        "kind": kind.value,
+        "id": str(found.id),
+        "name": found.name,
+        "namespace": recorder.caller.namespace,
+        "created_at": recorder.now,
+        "created_by": recorder.caller.actor,
+    }

@@ -1,10 +1,16 @@
-"""A registry that is open: its database, brought to the current schema, and the tokens it recognises."""
+"""A registry that is open: its database, brought to the current schema, its audit log, and the tokens it recognises."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from studbook.config import Settings
 from studbook.domain.errors import StudbookError
+from studbook.services.audit.guard import FileGuard
+from studbook.services.audit.keeper import LogKeeper
+from studbook.services.audit.keys import KeyFolder
+from studbook.services.audit.publishing import Publisher
+from studbook.services.audit.witnessing import Witnesses
 from studbook.services.tokens import TokenDirectory
 from studbook.storage.database import UNANSWERED, Database, describe, parse_url
 from studbook.storage.migrations import HEAD
@@ -20,6 +26,10 @@ class Registry:
 
     database: Database
     tokens: TokenDirectory
+    settings: Settings
+    keys: KeyFolder
+    guard: FileGuard
+    log: LogKeeper
 
     def check(self) -> dict[str, str]:
         """What a registry needs to serve, each with `ok` or what is wrong."""
@@ -34,22 +44,31 @@ class Registry:
         return checks
 
     def close(self) -> None:
-        """Finish waiting writes and close the database."""
+        """Finish waiting writes, sign what they logged, and close the database."""
+        self.log.close()
         self.database.close()
 
 
-def open_registry(url: str, *, pool_size: int = 16, upgrade: bool = True) -> Registry:
+def open_registry(url: str, *, pool_size: int = 16, upgrade: bool = True, settings: Settings | None = None) -> Registry:
     """Open the database; it is made and upgraded as needed unless `upgrade` is off.
+
+    Where keys and guard are is told by the settings, by default those of the environment.
 
     Raises ValueError for a URL that is none, SchemaMismatchError for a schema that cannot be worked with.
     """
     database = Database(parse_url(url), pool_size=pool_size)
     try:
         _bring_up_to_date(database, upgrade=upgrade)
+        settings = settings or Settings()
+        keys, guard = KeyFolder(settings.keys_folder()), FileGuard(settings.guard_folder())
+        keeper = LogKeeper(database, Publisher(database, keys, guard, Witnesses.from_policy(settings.log_policy)))
+        database.work.hook = keeper
+        if upgrade:
+            keeper.start()
     except BaseException:
         database.close()
         raise
-    return Registry(database, TokenDirectory(database))
+    return Registry(database, TokenDirectory(database), settings, keys, guard, keeper)
 
 
 def _bring_up_to_date(database: Database, *, upgrade: bool) -> None:

@@ -15,14 +15,12 @@ from studbook.domain.names import Kind
 from studbook.domain.tokens import is_token, make_token, token_hash, token_hint
 from studbook.domain.types import format_time
 from studbook.services.caller import Caller
-from studbook.services.ingestion.inputs import heading
 from studbook.services.ingestion.resolution import load_record
-from studbook.services.reading import Shown, get_by_id
-from studbook.services.recording import Recorder
+from studbook.services.reading import Shown, get_by_id, show
+from studbook.services.recording import Recorder, heading
 from studbook.storage import facts
 from studbook.storage import reading as storage
 from studbook.storage.references import Found
-from studbook.storage.tables import api_tokens, namespaces
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -36,17 +34,22 @@ DEFAULT_NAMESPACE: Final = "default"
 _TRUST_SECONDS: Final = 2.0
 _CACHE_LIMIT: Final = 10_000
 _LOGIN_SPAN: Final = timedelta(hours=12)
-_ADMIN_NAME: Final = "first start"
 
 
-def create_token(database: Database, caller: Caller, document: NewToken) -> JsonObject:
+def create_token(database: Database, caller: Caller, document: NewToken) -> Shown:
     """Make a token for the caller's namespace; the answer alone holds the secret."""
     caller.require(Access.ADMIN)
     secret = make_token()
-    token_id: UUID = database.work.run(lambda transaction: _stage(Recorder(transaction, caller), document, secret))
-    with database.read() as connection:
-        shown = get_by_id(connection, Kind.TOKEN, caller.namespace_id, token_id)
-    return {**load_record(shown.body), "token": secret}
+
+    def change(transaction: Transaction) -> Shown:
+        recorder = Recorder(transaction, caller)
+        token_id = stage_token(recorder, document, secret)
+        transaction.flush()
+        row = storage.find_by_id(transaction.connection, Kind.TOKEN, caller.namespace_id, token_id)
+        assert row is not None  # noqa: S101 - it was just made
+        return show(row, {"token": secret}).after(recorder)
+
+    return database.work.run(change)  # type: ignore[no-any-return]
 
 
 def create_login_link(database: Database, caller: Caller, base_url: str) -> JsonObject:
@@ -57,7 +60,7 @@ def create_login_link(database: Database, caller: Caller, base_url: str) -> Json
     expires_at = format_time(datetime.now(UTC) + _LOGIN_SPAN)
     document = NewToken(name="browser", access=Access.READ, expires_at=expires_at)
     secret = make_token("web")
-    database.work.run(lambda transaction: _stage(Recorder(transaction, caller), document, secret))
+    database.work.run(lambda transaction: stage_token(Recorder(transaction, caller), document, secret))
     return {"url": f"{base_url}/login#{secret}", "expires_at": expires_at}
 
 
@@ -70,40 +73,13 @@ def revoke_token(database: Database, caller: Caller, token_id: UUID) -> Shown:
         if row is None:
             raise NotFoundError(f"there is no token with the id {token_id}")
         record = load_record(row.record)
+        recorder = Recorder(transaction, caller)
         if record["revoked_at"] is None:
-            recorder = Recorder(transaction, caller)
-            changed = {**record, "revoked_at": recorder.now}
-            recorder.amend(api_tokens, row, Action.TOKEN_REVOKED, changed, {"revoked_at": recorder.now})
+            recorder.amend(Action.TOKEN_REVOKED, row, {**record, "revoked_at": recorder.now})
         transaction.flush()
-        return get_by_id(transaction.connection, Kind.TOKEN, caller.namespace_id, token_id)
+        return get_by_id(transaction.connection, Kind.TOKEN, caller.namespace_id, token_id).after(recorder)
 
     return database.work.run(change)  # type: ignore[no-any-return]
-
-
-def prepare(database: Database, preset: str | None = None) -> str | None:
-    """Make the default namespace and, when no token was ever made, an admin token for it, which is returned.
-
-    `preset` is used instead of a random secret. Two processes may do this at once: one of them makes the token.
-    """
-
-    def first_start(transaction: Transaction) -> str | None:
-        connection = transaction.connection
-        namespace_id = facts.find_namespace(connection, DEFAULT_NAMESPACE)
-        if namespace_id is None:
-            namespace_id = facts.last_namespace(connection) + 1
-            now = format_time(datetime.now(UTC))
-            transaction.stage(namespaces, {"id": namespace_id, "name": DEFAULT_NAMESPACE, "created_at": now})
-            transaction.flush()
-        if facts.has_tokens(connection):
-            return None
-        secret = preset or make_token()
-        _stage(Recorder(transaction, local_caller(namespace_id)), NewToken(name=_ADMIN_NAME, access=Access.ADMIN), secret)
-        return secret
-
-    with database.read() as connection:
-        if facts.find_namespace(connection, DEFAULT_NAMESPACE) is not None and facts.has_tokens(connection):
-            return None
-    return database.work.run(first_start)  # type: ignore[no-any-return]
 
 
 def first_caller(database: Database) -> Caller:
@@ -121,25 +97,19 @@ def local_caller(namespace_id: int, namespace: str = DEFAULT_NAMESPACE) -> Calle
     return Caller(namespace_id, namespace, "local", Access.ADMIN, "local")
 
 
-def _stage(recorder: Recorder, document: NewToken, secret: str) -> UUID:
+def stage_token(recorder: Recorder, document: NewToken, secret: str) -> UUID:
+    """Stage a token with this secret."""
     token_id = new_id()
     record: JsonObject = {
         **heading(recorder, Kind.TOKEN, Found(token_id, Kind.TOKEN, f"tokens/{token_id}")),
         "title": document.name,
         "hint": token_hint(secret),
+        "token_hash": f"sha256:{token_hash(secret).hex()}",
         "access": document.access.value,
         "expires_at": document.expires_at,
         "revoked_at": None,
     }
-    columns = {
-        "name": document.name,
-        "hint": record["hint"],
-        "token_hash": token_hash(secret),
-        "access": document.access.value,
-        "expires_at": document.expires_at,
-        "revoked_at": None,
-    }
-    recorder.register(api_tokens, token_id, Action.TOKEN_CREATED, record, columns)
+    recorder.register(Action.TOKEN_CREATED, record)
     return token_id
 
 

@@ -8,18 +8,17 @@ from studbook.domain.documents import Access, NewEvaluation, NewMetrics, Version
 from studbook.domain.errors import ConflictError
 from studbook.domain.events import Action
 from studbook.domain.names import ByAlias, ByNumber, Kind
+from studbook.services.edges import Edge
 from studbook.services.ingestion.inputs import InputStager, Staged
-from studbook.services.ingestion.lineage import Edge, stage_edges
 from studbook.services.ingestion.planning import Planner
 from studbook.services.ingestion.resolution import Resolution, Wants, load_record
-from studbook.services.ingestion.versions import metric_entries, stage_metrics
+from studbook.services.ingestion.versions import metric_entries
 from studbook.services.models import archived_at, archiving_action, merge_tags
 from studbook.services.reading import Shown, get_version, missing_version
 from studbook.services.recording import Recorder, check_match
-from studbook.storage import facts, graph
+from studbook.storage import graph
 from studbook.storage import reading as storage
 from studbook.storage.references import Found
-from studbook.storage.tables import model_versions, version_tags
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Row
@@ -56,31 +55,22 @@ def change_version(
         changed = _patched(recorder, row, record, patch)
         if changed != record:
             action = archiving_action(record, changed, Action.VERSION_ARCHIVED, Action.VERSION_RESTORED, Action.VERSION_CHANGED)
-            recorder.amend(model_versions, row, action, changed, {"archived_at": changed["archived_at"]})
+            recorder.amend(action, row, changed)
         transaction.flush()
-        return _show(transaction, caller, record)
+        return _show(transaction, caller, record).after(recorder)
 
     return database.work.run(change)  # type: ignore[no-any-return]
 
 
 def _patched(recorder: Recorder, row: Row[Any], record: JsonObject, patch: VersionPatch) -> JsonObject:
     changed = dict(record)
-    transaction, namespace_id = recorder.transaction, recorder.caller.namespace_id
     if "description" in patch.model_fields_set:
         changed["description"] = patch.description
     if patch.tags:
         changed["tags"] = merge_tags(record["tags"], patch.tags)
-        facts.delete_tags(transaction.connection, version_tags, namespace_id, "version_id", row.id, list(patch.tags))
-        transaction.stage(
-            version_tags,
-            *(
-                {"namespace_id": namespace_id, "version_id": row.id, "key": key, "value": value}
-                for key, value in patch.tags.items()
-                if value is not None
-            ),
-        )
     if patch.archived is not None:
-        names = storage.find_aliases(transaction.connection, namespace_id, [row.id]).get(row.id)
+        connection, namespace_id = recorder.transaction.connection, recorder.caller.namespace_id
+        names = storage.find_aliases(connection, namespace_id, [row.id]).get(row.id)
         if patch.archived and names:
             message = f"the alias {names[0]!r} names this version; move or delete the alias first"
             raise ConflictError.at("/archived", "version_has_alias", message)
@@ -129,11 +119,7 @@ def _evaluate(
         staged, edges = _stage_run(recorder, resolution, document, plan, row, record)
         entries = metric_entries(document.metrics, measured_on, staged, recorder.now)
         changed = {**record, "metrics": record["metrics"] + entries}
-        event_id = recorder.amend(model_versions, row, action, changed, {})
-        first = facts.count_metrics(transaction.connection, caller.namespace_id, row.id)
-        stage_metrics(recorder, row.id, entries, first=first)
-        if edges:
-            edges = stage_edges(recorder, edges, run_id=staged.run.id if staged.run else None, event_id=event_id)
+        recorder.amend(action, row, changed, edges=edges)
         transaction.flush()
         answer = {
             "run": {"name": staged.run.name, "id": str(staged.run.id), "created": staged.run_created} if staged.run else None,
@@ -142,7 +128,7 @@ def _evaluate(
             "events": [event.as_json() for event in recorder.recorded],
             "warnings": [warning.as_json() for warning in plan.warnings],
         }
-        return answer, _show(transaction, caller, record)
+        return answer, _show(transaction, caller, record).after(recorder)
 
     return database.work.run(change)  # type: ignore[no-any-return]
 

@@ -25,9 +25,11 @@ class Database:
     def __init__(self, url: URL, *, pool_size: int = 16) -> None:
         self.url = url
         dialects.make_folder(url)
-        self.engine = dialects.make_engine(url, pool_size=1, reading=False)
+        self.engine = dialects.make_engine(url, pool_size=2, reading=False)
         self._reading = dialects.make_engine(url, pool_size=pool_size, reading=True)
         self.work = UnitOfWork(self.engine)
+        # The integrator's own writer, so that its flushes and those of changes overlap; a file has one writer anyway.
+        self.log_work = self.work if self.is_embedded else UnitOfWork(self.engine, "studbook-integrator")
 
     @property
     def is_embedded(self) -> bool:
@@ -59,6 +61,8 @@ class Database:
     def close(self) -> None:
         """Finish waiting writes and close every connection."""
         self.work.close()
+        if self.log_work is not self.work:
+            self.log_work.close()
         self.engine.dispose()
         self._reading.dispose()
 

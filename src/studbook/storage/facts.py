@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from studbook.storage.reading import columns
-from studbook.storage.tables import aliases, api_tokens, deployments, namespaces, version_metrics
+from studbook.storage.tables import aliases, api_tokens, deployments, namespaces
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Mapping, Sequence
     from uuid import UUID
 
     from sqlalchemy.engine import Connection, Row
@@ -24,13 +24,13 @@ def delete_rows(connection: Connection, table: sa.Table, namespace_id: int, **ke
     connection.execute(table.delete().where(table.c.namespace_id == namespace_id, *conditions))
 
 
-def delete_tags(
-    connection: Connection, table: sa.Table, namespace_id: int, owner: str, record_id: UUID, keys: Collection[str]
-) -> None:
-    """Delete tags of a record by their keys."""
-    connection.execute(
-        table.delete().where(table.c.namespace_id == namespace_id, table.c[owner] == record_id, table.c.key.in_(keys))
-    )
+def delete_details(connection: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Delete these rows of a detail table."""
+    if not rows:
+        return
+    key = [column.name for column in table.primary_key]
+    statement = table.delete().where(*(table.c[name] == sa.bindparam(f"{name}_of") for name in key))
+    connection.execute(statement, [{f"{name}_of": row[name] for name in key} for row in rows])
 
 
 def find_alias(connection: Connection, namespace_id: int, model_id: UUID, alias: str) -> UUID | None:
@@ -40,14 +40,6 @@ def find_alias(connection: Connection, namespace_id: int, model_id: UUID, alias:
     )
     version_id: UUID | None = connection.execute(statement).scalar_one_or_none()
     return version_id
-
-
-def count_metrics(connection: Connection, namespace_id: int, version_id: UUID) -> int:
-    """How many metric values a version has; their positions are dense."""
-    statement = sa.select(sa.func.count()).where(
-        version_metrics.c.namespace_id == namespace_id, version_metrics.c.version_id == version_id
-    )
-    return connection.execute(statement).scalar_one()
 
 
 def find_active_deployment(connection: Connection, namespace_id: int, target: str) -> Row[Any] | None:

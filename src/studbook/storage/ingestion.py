@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
+from studbook.domain.series import Series
 from studbook.storage.tables import (
     dataset_versions,
     datasets,
@@ -14,7 +15,7 @@ from studbook.storage.tables import (
     idempotency_keys,
     identifiers,
     registered_models,
-    run_metrics,
+    run_series,
     runs,
 )
 
@@ -149,14 +150,12 @@ def lock_runs(connection: Connection, namespace_id: int, ids: Collection[UUID]) 
     return {row.id: row for row in connection.execute(statement)}
 
 
-def count_points(connection: Connection, namespace_id: int, run_id: UUID) -> dict[str, int]:
-    """How many points each metric series of a run has."""
-    statement = (
-        sa.select(run_metrics.c.name, sa.func.max(run_metrics.c.position))
-        .where(run_metrics.c.namespace_id == namespace_id, run_metrics.c.run_id == run_id)
-        .group_by(run_metrics.c.name)
+def find_series(connection: Connection, namespace_id: int, run_id: UUID) -> dict[str, Series]:
+    """How far each metric series of a run has come."""
+    statement = sa.select(run_series.c.name, run_series.c.points, run_series.c.digest).where(
+        run_series.c.namespace_id == namespace_id, run_series.c.run_id == run_id
     )
-    return {name: last + 1 for name, last in connection.execute(statement)}
+    return {name: Series(points, digest) for name, points, digest in connection.execute(statement)}
 
 
 def find_claims(connection: Connection, namespace_id: int, pairs: Collection[tuple[str, str]]) -> dict[tuple[str, str], UUID]:

@@ -15,8 +15,12 @@ from studbook.storage.tables import (
     datasets,
     deployments,
     experiments,
+    legal_holds,
+    log_keys,
+    logs,
     model_versions,
     registered_models,
+    retention_classes,
     runs,
 )
 
@@ -35,6 +39,10 @@ TABLES: Final = {
     Kind.EXPERIMENT: experiments,
     Kind.DEPLOYMENT: deployments,
     Kind.TOKEN: api_tokens,
+    Kind.LOG: logs,
+    Kind.LOG_KEY: log_keys,
+    Kind.RETENTION_CLASS: retention_classes,
+    Kind.LEGAL_HOLD: legal_holds,
 }
 
 

@@ -215,6 +215,17 @@ run_metrics = _detail_table(
     _belongs_to("runs", "run_id"),
 )
 
+# How far each metric series of a run has come: its points, and the hash chain over them by which it is sealed (invariant I11).
+run_series = _detail_table(
+    "run_series",
+    _namespace(),
+    _key("run_id", UuidType),
+    _key("name"),
+    _column("points", Integer),
+    _column("digest", Bytes),
+    _belongs_to("runs", "run_id"),
+)
+
 datasets = _table(
     "datasets",
     *_record_columns(),
@@ -307,10 +318,33 @@ events = _table(
     # Gapless for each subject: the n-th event made the n-th revision.
     _column("revision", Integer),
     _column("action"),
+    _column("actor"),
     _column("subject"),
     _column("occurred_at"),
-    _column("body", Bytes),
+    # The bytes that are hashed; null once they were purged, which an entry of the log tells of.
+    _column("body", Bytes, optional=True),
     sa.UniqueConstraint("namespace_id", "subject_id", "revision"),
+    sa.Index("ix_events_action", "namespace_id", "action", "id"),
+    sa.Index("ix_events_actor", "namespace_id", "actor", "id"),
+)
+
+# Personal values of events, which their entries hold as commitments. The only rows of the log that are ever deleted for good.
+private_values = _detail_table(
+    "private_values",
+    _namespace(),
+    _key("event_id", UuidType),
+    _key("pointer"),
+    _column("salt", Bytes),
+    _column("value", Bytes),
+)
+
+# Values too large for their entries, which hold them by digest.
+detached_values = _table(
+    "detached_values",
+    _namespace(),
+    _key("event_id", UuidType),
+    _key("pointer"),
+    _column("value", Bytes),
 )
 
 outbox = _detail_table(
@@ -318,6 +352,83 @@ outbox = _detail_table(
     _namespace(),
     _key("event_id", UuidType),
     sa.ForeignKeyConstraint(["namespace_id", "event_id"], ["events.namespace_id", "events.id"]),
+)
+
+# A log's shards: the newest is open, those before it are frozen and never grow again.
+logs = _table(
+    "logs",
+    *_record_columns(),
+    _column("shard", Integer),
+    _column("origin"),
+    _column("status"),
+    sa.UniqueConstraint("namespace_id", "shard"),
+    sa.UniqueConstraint("origin"),
+)
+
+log_keys = _table(
+    "log_keys",
+    *_record_columns(),
+    _column("shard", Integer),
+    _column("vkey"),
+    _column("status"),
+    sa.UniqueConstraint("namespace_id", "vkey"),
+)
+
+# One row a shard, which the integrator locks: how many entries the tree has, and the roots of its perfect subtrees.
+log_trees = _table(
+    "log_trees",
+    _namespace(),
+    _key("shard", Integer),
+    _column("size", BigInteger),
+    _column("root", Bytes),
+    _column("subtrees", Bytes),
+)
+
+log_entries = _table(
+    "log_entries",
+    _namespace(),
+    _key("shard", Integer),
+    _key("entry_index", BigInteger),
+    _column("event_id", UuidType),
+    _column("leaf_hash", Bytes),
+    # An event is in the log once, whatever is tried again.
+    sa.UniqueConstraint("namespace_id", "event_id"),
+)
+
+# Full tiles only, which never change: a partial one is a prefix of what will be full, and is cut from the hashes below it.
+log_tiles = _table(
+    "log_tiles",
+    _namespace(),
+    _key("shard", Integer),
+    _key("level", Integer),
+    _key("number", BigInteger),
+    _column("hashes", Bytes),
+    _column("root", Bytes),
+)
+
+log_checkpoints = _table(
+    "log_checkpoints",
+    _namespace(),
+    _key("shard", Integer),
+    _key("size", BigInteger),
+    # The signed note with the cosignatures of witnesses, as it is served.
+    _column("note", Bytes),
+    _column("created_at"),
+)
+
+retention_classes = _table(
+    "retention_classes",
+    *_record_columns(),
+    _column("name"),
+    sa.UniqueConstraint("namespace_id", "name"),
+)
+
+legal_holds = _table(
+    "legal_holds",
+    *_record_columns(),
+    _column("subject_id", UuidType),
+    _column("released_at", optional=True),
+    sa.Index("ix_legal_holds_subject", "namespace_id", "subject_id"),
 )
 
 idempotency_keys = _table(

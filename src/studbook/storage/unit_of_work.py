@@ -16,7 +16,7 @@ import threading
 import time
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import sqlalchemy as sa
 
@@ -45,6 +45,8 @@ class Transaction:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
+        # The namespaces for whose log something was staged.
+        self.logged: set[int] = set()
         self._staged: dict[sa.Table, list[Mapping[str, Any]]] = {}
 
     def stage(self, table: sa.Table, *rows: Mapping[str, Any]) -> None:
@@ -62,7 +64,14 @@ class Transaction:
         return self.connection.execute(statement, rows)
 
 
-Batch = "Callable[[Transaction, Sequence[Any]], list[Any]]"
+class CommitHook(Protocol):
+    """Who is asked before a transaction that logs something is committed, and told afterwards."""
+
+    def before_commit(self, transaction: Transaction) -> None:
+        """Refuse the commit by raising, or add to the transaction."""
+
+    def after_commit(self, namespaces: set[int]) -> None:
+        """Take note of the namespaces for whose log something was committed."""
 
 
 @dataclass(slots=True, eq=False)
@@ -78,13 +87,14 @@ class _Work:
 class UnitOfWork:
     """Runs writes and commits them; safe to be called from any thread."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, name: str = "studbook-writer") -> None:
+        self.hook: CommitHook | None = None
         self._engine = engine
         self._waiting: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
         # Held while work enters and while the door is shut, so that nothing enters behind the last.
         self._door = threading.Lock()
         self._closed = False
-        self._thread = threading.Thread(target=self._serve, name="studbook-writer", daemon=True)
+        self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
         self._thread.start()
 
     def run(self, function: Callable[[Transaction], Any]) -> Any:  # noqa: ANN401 - what the function returns
@@ -173,10 +183,18 @@ class UnitOfWork:
     def _attempt(self, works: list[_Work]) -> list[Any]:
         groups = _joined(works)
         outcomes: list[Any] = []
+        logged: set[int] = set()
         with self._engine.connect() as connection, connection.begin() as transaction:
             for group in groups:
-                outcomes += _run_group(connection, group, shared=len(groups) > 1)
+                outcomes += _run_group(connection, group, logged, shared=len(groups) > 1)
+            if logged and self.hook is not None:
+                last = Transaction(connection)
+                last.logged = logged
+                self.hook.before_commit(last)
+                last.flush()
             transaction.commit()
+        if logged and self.hook is not None:
+            self.hook.after_commit(logged)
         return outcomes
 
     def _attempt_again(self, works: list[_Work], error: sa.exc.DBAPIError) -> Any:  # noqa: ANN401 - an outcome
@@ -209,18 +227,17 @@ def _joined(works: list[_Work]) -> list[list[_Work]]:
     return groups
 
 
-def _run_group(connection: Connection, group: list[_Work], *, shared: bool) -> list[Any]:
+def _run_group(connection: Connection, group: list[_Work], logged: set[int], *, shared: bool) -> list[Any]:
     transaction = Transaction(connection)
-    if not shared:
-        outcomes = group[0].batch(transaction, [work.item for work in group])
-        transaction.flush()
-        return outcomes
     try:
-        with connection.begin_nested():
+        with connection.begin_nested() if shared else contextlib.nullcontext():
             outcomes = group[0].batch(transaction, [work.item for work in group])
             transaction.flush()
     except StudbookError as refusal:
+        if not shared:
+            raise
         return [refusal] * len(group)
+    logged |= transaction.logged
     return outcomes
 
 

@@ -12,6 +12,7 @@ from studbook.domain.names import Kind
 from studbook.http.answers import DeploymentAnswer, answered, json_response, page, record_response
 from studbook.http.auth import CurrentPaging, CurrentSession
 from studbook.http.bodies import body_of
+from studbook.http.receipts import Wait, WaitFor, written
 from studbook.http.routes import Filter, IfMatch, PathId, body_schema
 from studbook.services import deployments, listing, reading
 
@@ -31,9 +32,9 @@ def list_deployments(
 
 
 @router.post("/deployments", status_code=201, responses=answered(DeploymentAnswer, 201), openapi_extra=body_schema(NewDeployment))
-def deploy(session: CurrentSession, document: Annotated[NewDeployment, Depends(body_of(NewDeployment))]) -> Response:
+def deploy(session: CurrentSession, document: Annotated[NewDeployment, Depends(body_of(NewDeployment))], wait: Wait = WaitFor.NONE) -> Response:
     """Record that a version is served on a target; what was served there before has ended."""
-    return record_response(deployments.deploy(session.database, session.caller, document), 201)
+    return written(session, deployments.deploy(session.database, session.caller, document), wait, 201)
 
 
 @router.get("/deployments/{deployment}", responses=answered(DeploymentAnswer))
@@ -49,6 +50,7 @@ def end_deployment(
     deployment: PathId,
     _patch: Annotated[DeploymentPatch, Depends(body_of(DeploymentPatch))],
     if_match: IfMatch = None,
+    wait: Wait = WaitFor.NONE,
 ) -> Response:
     """Record that a deployment has ended."""
-    return record_response(deployments.end_deployment(session.database, session.caller, deployment, if_match))
+    return written(session, deployments.end_deployment(session.database, session.caller, deployment, if_match), wait)

@@ -14,6 +14,7 @@ from studbook.http.answers import IngestAnswer, answered, json_response
 from studbook.http.auth import CurrentSession
 from studbook.http.batch import KEY_LIMIT, read_ingestion, record_lines
 from studbook.http.bodies import read_value
+from studbook.http.receipts import Wait, WaitFor, await_receipts
 from studbook.http.routes import body_schema
 from studbook.http.telemetry import recorded_documents
 from studbook.services.ingestion import submit
@@ -44,7 +45,10 @@ class DuplexResponse(StreamingResponse):
     openapi_extra=body_schema(IngestDocument, "application/json", "application/yaml"),
 )
 async def ingest(
-    request: Request, session: CurrentSession, idempotency_key: Annotated[str | None, Header(max_length=KEY_LIMIT)] = None
+    request: Request,
+    session: CurrentSession,
+    idempotency_key: Annotated[str | None, Header(max_length=KEY_LIMIT)] = None,
+    wait: Wait = WaitFor.NONE,
 ) -> Response:
     """Record a model version with its run, data, artifacts, metrics and lineage: all or nothing."""
     value = await read_value(request)
@@ -54,7 +58,8 @@ async def ingest(
         recorded_documents.labels("refused").inc()
         raise
     recorded_documents.labels("replayed" if answer.replayed else "recorded").inc()
-    return json_response(answer.body, 201, {"Idempotency-Replayed": "true"} if answer.replayed else None)
+    body = await await_receipts(session, answer.body, answer.events) if wait is WaitFor.PROOF else answer.body
+    return json_response(body, 201, {"Idempotency-Replayed": "true"} if answer.replayed else None)
 
 
 @router.post(

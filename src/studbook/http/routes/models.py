@@ -11,6 +11,7 @@ from studbook.domain.documents import AliasTarget, ModelPatch
 from studbook.http.answers import AliasAnswer, ModelAnswer, answered, json_response, page, record_response
 from studbook.http.auth import CurrentPaging, CurrentSession
 from studbook.http.bodies import body_of, read_patch_of
+from studbook.http.receipts import Wait, WaitFor, event_headers, written
 from studbook.http.routes import Filter, IfMatch, PathName, body_schema
 from studbook.services import listing, models, reading
 
@@ -47,9 +48,10 @@ def change_model(
     model: PathName,
     patch: Annotated[ModelPatch, Depends(read_patch_of(ModelPatch, FIXED, "model"))],
     if_match: IfMatch = None,
+    wait: Wait = WaitFor.NONE,
 ) -> Response:
     """Change a model's description, owners, tags, or archive and restore it."""
-    return record_response(models.change_model(session.database, session.caller, model, patch, if_match))
+    return written(session, models.change_model(session.database, session.caller, model, patch, if_match), wait)
 
 
 @router.get("/models/{model}/aliases", responses=answered(page(AliasAnswer)))
@@ -63,8 +65,7 @@ def list_aliases(session: CurrentSession, model: PathName, paging: CurrentPaging
 def get_alias(session: CurrentSession, model: PathName, alias: PathName) -> Response:
     """The version an alias names."""
     with session.database.read() as connection:
-        body, etag = models.show_alias(connection, session.namespace_id, model, alias)
-    return json_response(body, headers={"ETag": etag})
+        return record_response(models.show_alias(connection, session.namespace_id, model, alias))
 
 
 @router.put("/models/{model}/aliases/{alias}", responses=answered(AliasAnswer), openapi_extra=body_schema(AliasTarget))
@@ -74,14 +75,16 @@ def set_alias(
     alias: PathName,
     target: Annotated[AliasTarget, Depends(body_of(AliasTarget))],
     if_match: IfMatch = None,
+    wait: Wait = WaitFor.NONE,
 ) -> Response:
     """Set an alias, or move it."""
-    body, etag = models.set_alias(session.database, session.caller, model, alias, target, if_match)
-    return json_response(body, headers={"ETag": etag})
+    return written(session, models.set_alias(session.database, session.caller, model, alias, target, if_match), wait)
 
 
 @router.delete("/models/{model}/aliases/{alias}", status_code=204)
-def delete_alias(session: CurrentSession, model: PathName, alias: PathName, if_match: IfMatch = None) -> Response:
+def delete_alias(session: CurrentSession, model: PathName, alias: PathName, if_match: IfMatch = None, wait: Wait = WaitFor.NONE) -> Response:
     """Remove an alias; the version stays."""
-    models.delete_alias(session.database, session.caller, model, alias, if_match)
-    return Response(status_code=204)
+    shown = models.delete_alias(session.database, session.caller, model, alias, if_match)
+    if wait is WaitFor.PROOF:
+        return written(session, shown, wait)
+    return Response(status_code=204, headers=event_headers([event.id for event in shown.events]))

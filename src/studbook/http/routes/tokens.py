@@ -19,6 +19,7 @@ from studbook.http.answers import (
 )
 from studbook.http.auth import CurrentPaging, CurrentSession
 from studbook.http.bodies import body_of
+from studbook.http.receipts import Wait, WaitFor, written
 from studbook.http.routes import PathId, body_schema
 from studbook.services import listing, tokens
 
@@ -26,9 +27,9 @@ router = APIRouter(tags=["tokens"])
 
 
 @router.post("/tokens", status_code=201, responses=answered(NewTokenAnswer, 201), openapi_extra=body_schema(NewToken))
-def create_token(session: CurrentSession, document: Annotated[NewToken, Depends(body_of(NewToken))]) -> Response:
+def create_token(session: CurrentSession, document: Annotated[NewToken, Depends(body_of(NewToken))], wait: Wait = WaitFor.NONE) -> Response:
     """Make a token; its secret stands in this answer alone."""
-    return json_response(tokens.create_token(session.database, session.caller, document), 201)
+    return written(session, tokens.create_token(session.database, session.caller, document), wait, 201)
 
 
 @router.get("/tokens", responses=answered(page(TokenAnswer)))
@@ -40,11 +41,11 @@ def list_tokens(session: CurrentSession, paging: CurrentPaging) -> Response:
 
 
 @router.delete("/tokens/{token}", responses=answered(TokenAnswer))
-def revoke_token(session: CurrentSession, token: PathId) -> Response:
+def revoke_token(session: CurrentSession, token: PathId, wait: Wait = WaitFor.NONE) -> Response:
     """Make a token worthless at once."""
     shown = tokens.revoke_token(session.database, session.caller, token)
     session.registry.tokens.forget()
-    return record_response(shown)
+    return written(session, shown, wait)
 
 
 @router.post("/login-links", status_code=201, responses=answered(LoginLinkAnswer, 201))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
@@ -21,6 +22,7 @@ from studbook.http.answers import (
 )
 from studbook.http.auth import CurrentPaging, CurrentSession
 from studbook.http.bodies import body_of, read_patch_of
+from studbook.http.receipts import Wait, WaitFor, written
 from studbook.http.routes import Filter, IfMatch, PathName, body_schema
 from studbook.services import listing, reading, versions
 
@@ -48,10 +50,11 @@ def change_version(
     version: PathName,
     patch: Annotated[VersionPatch, Depends(read_patch_of(VersionPatch, versions.FIXED_FIELDS, "model version"))],
     if_match: IfMatch = None,
+    wait: Wait = WaitFor.NONE,
 ) -> Response:
     """Change a version's description and tags, or archive and restore it. What identifies it cannot change."""
     place = parse_place(model, version)
-    return record_response(versions.change_version(session.database, session.caller, place, patch, if_match))
+    return written(session, versions.change_version(session.database, session.caller, place, patch, if_match), wait)
 
 
 @router.get("/models/{model}/versions/{version}/metrics", responses=answered(page(MetricAnswer)))
@@ -76,10 +79,11 @@ def add_metrics(
     version: PathName,
     document: Annotated[NewMetrics, Depends(body_of(NewMetrics))],
     if_match: IfMatch = None,
+    wait: Wait = WaitFor.NONE,
 ) -> Response:
     """Record further metrics; nothing that was recorded is replaced."""
     place = parse_place(model, version)
-    return record_response(versions.add_metrics(session.database, session.caller, place, document, if_match), 201)
+    return written(session, versions.add_metrics(session.database, session.caller, place, document, if_match), wait, 201)
 
 
 @router.post(
@@ -94,9 +98,10 @@ def add_evaluation(
     version: PathName,
     document: Annotated[NewEvaluation, Depends(body_of(NewEvaluation))],
     if_match: IfMatch = None,
+    wait: Wait = WaitFor.NONE,
 ) -> Response:
     """Record an evaluation: its run, the data it read, what it measured."""
     place = parse_place(model, version)
     answer, shown = versions.add_evaluation(session.database, session.caller, place, document, if_match)
     body = json.dumps(answer, ensure_ascii=False).encode()[:-1] + b',"version":' + shown.body + b"}"
-    return json_response(body, 201, {"ETag": shown.etag})
+    return written(session, replace(shown, body=body), wait, 201)

@@ -10,6 +10,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from studbook.domain.canonical import JsonObject, canonical_json
 from studbook.domain.documents import Access, IngestDocument
@@ -49,6 +50,11 @@ class Answer:
 
     body: bytes
     replayed: bool = False
+
+    @property
+    def events(self) -> list[UUID]:
+        """The events that were recorded."""
+        return [UUID(event["id"]) for event in json.loads(self.body)["events"]]
 
 
 def body_digest(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
@@ -127,12 +133,12 @@ def _ingest_once(
 
 def _stage(recorder: Recorder, resolution: Resolution, document: IngestDocument, plan: Plan) -> JsonObject:
     stager = InputStager(recorder, resolution)
-    staged = stager.stage(document.run, plan)
+    staged = stager.stage(document.run, plan, sealing=document.version is not None)
     edges = list(staged.edges)
     model = version = None
     if document.model is not None and document.version is not None:
         head, created = stage_model(recorder, resolution, document.model)
-        found, number, drawn = stage_version(recorder, resolution, stager, document.model.name, document.version, plan, staged)
+        found, number, drawn = stage_version(recorder, resolution, document.model.name, document.version, plan, staged)
         edges += drawn
         model = {"name": model_name(document.model.name), "id": str(head.id), "created": created}
         version = {"name": found.name, "id": str(found.id), "number": number, "etag": etag(1)}

@@ -5,18 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from studbook.domain.documents import RunStatus
 from studbook.domain.events import Action
 from studbook.domain.ids import new_id
 from studbook.domain.names import Kind, dataset_name, dataset_version_name, quoted, run_name
-from studbook.services.ingestion.lineage import Edge, following, stage_edges, stage_node
+from studbook.domain.series import Series, sealed
+from studbook.services.edges import Edge, each_once, following
 from studbook.services.ingestion.planning import RUN_FIELDS
 from studbook.services.ingestion.resolution import DatasetState, RunState, load_record
-from studbook.storage.ingestion import DatasetRow, count_points, lock_runs
+from studbook.services.recording import heading
+from studbook.storage.facts import delete_details
+from studbook.storage.ingestion import DatasetRow, find_series, lock_runs
 from studbook.storage.references import Found
-from studbook.storage.tables import dataset_versions, datasets, experiments, identifiers, run_metrics, runs
+from studbook.storage.tables import run_metrics, run_series
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from uuid import UUID
 
     from studbook.domain.canonical import JsonObject
@@ -61,31 +65,18 @@ class InputStager:
         self._resolution = resolution
         self._caller = recorder.caller
 
-    def stage(self, run: RunPart | None, plan: Plan, *, also_from: Iterable[Found] = ()) -> Staged:
-        """Stage the datasets and the run; `also_from` are further sources of the run (an evaluated version)."""
+    def stage(self, run: RunPart | None, plan: Plan, *, also_from: Iterable[Found] = (), sealing: bool = False) -> Staged:
+        """Stage the datasets and the run; `also_from` are further sources of the run (an evaluated version).
+
+        With `sealing` the run's metric series are sealed although it still runs: a version comes of it now.
+        """
         staged = Staged([])
         for entry in plan.inputs:
             found, created = (entry.found, False) if entry.found else self._stage_dataset_version(entry.part)
             staged.inputs.append(Input(found, entry.part.role.value, created))
         if run is not None:
-            self._stage_run(run, plan.run, staged, list(also_from))
+            self._stage_run(run, plan.run, staged, list(also_from), sealing=sealing)
         return staged
-
-    def stage_claims(self, claims: dict[str, str], kind: Kind, record_id: UUID) -> None:
-        """Stage foreign identifiers of a record."""
-        self._recorder.transaction.stage(
-            identifiers,
-            *(
-                {
-                    "namespace_id": self._caller.namespace_id,
-                    "scheme": scheme,
-                    "value": value,
-                    "kind": kind.value,
-                    "record_id": record_id,
-                }
-                for scheme, value in claims.items()
-            ),
-        )
 
     def _stage_dataset_version(self, part: DatasetPart) -> tuple[Found, bool]:
         name = part.name or ""
@@ -108,11 +99,9 @@ class InputStager:
             "profile": part.profile,
             "description": part.description,
             "identifiers": part.identifiers,
+            "personal": list(part.personal),
         }
-        columns = {"dataset_id": state.id, "number": number, "digest": part.digest}
-        self._recorder.register(dataset_versions, version_id, Action.DATASET_VERSION_REGISTERED, record, columns)
-        stage_node(self._recorder, found)
-        self.stage_claims(part.identifiers, Kind.DATASET_VERSION, version_id)
+        self._recorder.register(Action.DATASET_VERSION_REGISTERED, record, belongs_to=state.id, generation=found.generation)
         row = DatasetRow(version_id, number, part.digest, record)
         self._resolution.add_dataset_version(name, row, found, part.identifiers)
         return found, True
@@ -120,36 +109,36 @@ class InputStager:
     def _stage_dataset(self, name: str) -> DatasetState:
         found = Found(new_id(), Kind.DATASET, dataset_name(name))
         record = {**self._heading(Kind.DATASET, found), "dataset": name}
-        self._recorder.register(datasets, found.id, Action.DATASET_REGISTERED, record, {"name": name})
+        self._recorder.register(Action.DATASET_REGISTERED, record)
         state = self._resolution.datasets[name] = DatasetState(found.id, 0)
         return state
 
-    def _stage_run(self, part: RunPart, state: RunState | None, staged: Staged, also_from: list[Found]) -> None:
+    def _stage_run(
+        self, part: RunPart, state: RunState | None, staged: Staged, also_from: list[Found], *, sealing: bool
+    ) -> None:
         if state is not None:
-            self._continue_run(part, state, staged)
+            self._continue_run(part, state, staged, sealing=sealing)
             return
         sources = [entry.found for entry in staged.inputs] + also_from
         run_id = part.id or new_id()
         found = Found(run_id, Kind.RUN, run_name(run_id), following(sources, least=1))
+        series = self._stage_points(run_id, part.metrics, {})
         record = self._run_record(part, found, staged.inputs)
-        columns = {
-            "kind": part.kind.value,
-            "status": part.status.value,
-            "job": part.job,
-            "experiment_id": self._stage_experiment(part.experiment) if part.experiment else None,
-            "code_commit": part.code.commit if part.code else None,
-        }
-        event_id = self._recorder.register(runs, run_id, Action.RUN_RECORDED, record, columns)
-        stage_node(self._recorder, found)
-        self.stage_claims(part.identifiers, Kind.RUN, run_id)
-        self._stage_points(run_id, part.metrics, {})
+        record["series"] = sealed(series) if sealing or part.status is not RunStatus.RUNNING else {}
         edges = [Edge(entry.found, found, "input", entry.role) for entry in staged.inputs]
         edges += [Edge(source, found, "evaluated") for source in also_from]
-        staged.edges = stage_edges(self._recorder, edges, run_id=run_id, event_id=event_id)
+        staged.edges = each_once(edges)
+        self._recorder.register(
+            Action.RUN_RECORDED,
+            record,
+            belongs_to=self._stage_experiment(part.experiment) if part.experiment else None,
+            generation=found.generation,
+            edges=staged.edges,
+        )
         staged.run, staged.run_created = found, True
         self._resolution.add_run(RunState(run_id, 1, record, found.generation), found, part.identifiers)
 
-    def _continue_run(self, part: RunPart, state: RunState, staged: Staged) -> None:
+    def _continue_run(self, part: RunPart, state: RunState, staged: Staged, *, sealing: bool) -> None:
         """Add to a recorded run what became known later: its end, more inputs, more points."""
         found = Found(state.id, Kind.RUN, run_name(state.id), state.generation)
         staged.run = found
@@ -162,17 +151,20 @@ class InputStager:
             for name in ("status", "ended_at", "error")
             if name in part.model_fields_set and (value := part.model_dump(mode="json")[name]) != record[name]
         }
-        if part.ref is None and part.metrics:
-            self._stage_points(
-                state.id, part.metrics, count_points(self._resolution.connection, self._caller.namespace_id, state.id)
-            )
+        action = Action.RUN_CONTINUED if fresh or later else Action.RUN_SEALED
+        running = later.get("status", record["status"]) == RunStatus.RUNNING
+        points = part.metrics if part.ref is None else ()
+        if points or "status" in later or (running and sealing):
+            series = find_series(self._resolution.connection, self._caller.namespace_id, state.id)
+            series = self._stage_points(state.id, points, series)
+            if (sealing or not running) and (seals := sealed(series)) != record["series"]:
+                later["series"] = seals
         if not fresh and not later:
             return
         changed: JsonObject = {**record, **later, "inputs": record["inputs"] + [entry.as_entry() for entry in fresh]}
-        event_id = self._recorder.amend(runs, state, Action.RUN_CONTINUED, changed, {"status": changed["status"]})
+        staged.edges = each_once(Edge(entry.found, found, "input", entry.role) for entry in fresh)
+        self._recorder.amend(action, state, changed, edges=staged.edges)
         self._resolution.runs[state.id] = RunState(state.id, state.revision + 1, changed, state.generation)
-        edges = [Edge(entry.found, found, "input", entry.role) for entry in fresh]
-        staged.edges = stage_edges(self._recorder, edges, run_id=state.id, event_id=event_id)
 
     def _reload(self, state: RunState) -> dict[str, Any]:
         """The record of a run that an earlier document of this transaction made or continued."""
@@ -191,39 +183,40 @@ class InputStager:
             return known
         found = Found(new_id(), Kind.EXPERIMENT, f"experiments/{quoted(name)}")
         record = {**self._heading(Kind.EXPERIMENT, found), "experiment": name}
-        self._recorder.register(experiments, found.id, Action.EXPERIMENT_CREATED, record, {"name": name})
+        self._recorder.register(Action.EXPERIMENT_CREATED, record)
         self._resolution.experiments[name] = found.id
         return found.id
 
-    def _stage_points(self, run_id: UUID, points: Iterable[SeriesPoint], counts: dict[str, int]) -> None:
-        rows = []
+    def _stage_points(self, run_id: UUID, points: Sequence[SeriesPoint], known: dict[str, Series]) -> dict[str, Series]:
+        """Stage further points of a run's series, each behind those of its name; returns all series as they are then."""
+        key = {"namespace_id": self._caller.namespace_id, "run_id": run_id}
+        by_name: dict[str, list[SeriesPoint]] = {}
         for point in points:
-            position = counts.get(point.name, 0)
-            counts[point.name] = position + 1
-            rows.append(
-                {
-                    "namespace_id": self._caller.namespace_id,
-                    "run_id": run_id,
-                    "name": point.name,
-                    "position": position,
-                    "step": point.step,
-                    "value": point.value,
-                    "recorded_at": point.recorded_at,
-                }
+            by_name.setdefault(point.name, []).append(point)
+        series = dict(known)
+        transaction = self._recorder.transaction
+        for name, added in by_name.items():
+            before = known.get(name, Series())
+            series[name] = before.extended((point.step, point.value, point.recorded_at) for point in added)
+            transaction.stage(
+                run_metrics,
+                *(
+                    {
+                        **key,
+                        "name": name,
+                        "position": position,
+                        "step": point.step,
+                        "value": point.value,
+                        "recorded_at": point.recorded_at,
+                    }
+                    for position, point in enumerate(added, before.points)
+                ),
             )
-        self._recorder.transaction.stage(run_metrics, *rows)
+            if name in known:
+                delete_details(transaction.connection, run_series, [{**key, "name": name}])
+            transaction.stage(run_series, {**key, "name": name, "points": series[name].points, "digest": series[name].digest})
+        return series
 
     def _heading(self, kind: Kind, found: Found) -> JsonObject:
         return heading(self._recorder, kind, found)
 
-
-def heading(recorder: Recorder, kind: Kind, found: Found) -> JsonObject:
-    """What every record begins with."""
-    return {
-        "kind": kind.value,
-        "id": str(found.id),
-        "name": found.name,
-        "namespace": recorder.caller.namespace,
-        "created_at": recorder.now,
-        "created_by": recorder.caller.actor,
-    }

@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from studbook.domain.canonical import JsonObject, canonical_json, scalar_text
 from studbook.domain.events import Action
 from studbook.domain.ids import new_id
 from studbook.domain.names import Kind, model_name, version_name
-from studbook.services.ingestion.inputs import heading
-from studbook.services.ingestion.lineage import Edge, following, stage_edges, stage_node
+from studbook.services.edges import Edge, each_once, following
+from studbook.services.recording import heading
 from studbook.storage.ingestion import ModelHead
 from studbook.storage.references import Found
-from studbook.storage.tables import (
-    artifacts,
-    model_tags,
-    model_versions,
-    owners,
-    parameters,
-    registered_models,
-    version_metrics,
-    version_tags,
-)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from uuid import UUID
+    from collections.abc import Sequence
 
+    from studbook.domain.canonical import JsonObject
     from studbook.domain.documents import Metric, ModelPart, VersionPart
-    from studbook.services.ingestion.inputs import InputStager, Staged
+    from studbook.services.ingestion.inputs import Staged
     from studbook.services.ingestion.planning import Plan
     from studbook.services.ingestion.resolution import Resolution
     from studbook.services.recording import Recorder
@@ -48,34 +37,16 @@ def stage_model(recorder: Recorder, resolution: Resolution, part: ModelPart) -> 
         "tags": part.tags,
         "aliases": {},
         "archived_at": None,
+        "personal": list(part.personal),
     }
-    columns = {"name": part.name, "archived_at": None, "last_version": 0}
-    recorder.register(registered_models, found.id, Action.MODEL_REGISTERED, record, columns)
-    namespace_id = recorder.caller.namespace_id
-    stage_owners(recorder, found.id, record["owners"])
-    recorder.transaction.stage(
-        model_tags,
-        *({"namespace_id": namespace_id, "model_id": found.id, "key": key, "value": value} for key, value in part.tags.items()),
-    )
+    recorder.register(Action.MODEL_REGISTERED, record, more={"last_version": 0})
     head = resolution.models[part.name] = ModelHead(found.id, 0)
     return head, True
-
-
-def stage_owners(recorder: Recorder, model_id: UUID, entries: Iterable[JsonObject]) -> None:
-    """Stage the owners of a model."""
-    recorder.transaction.stage(
-        owners,
-        *(
-            {"namespace_id": recorder.caller.namespace_id, "model_id": model_id, "name": entry["name"], "email": entry["email"]}
-            for entry in entries
-        ),
-    )
 
 
 def stage_version(
     recorder: Recorder,
     resolution: Resolution,
-    stager: InputStager,
     model: str,
     part: VersionPart,
     plan: Plan,
@@ -89,20 +60,15 @@ def stage_version(
     sources += [staged.run] if staged.run else [entry.found for entry in staged.inputs]
     found = Found(new_id(), Kind.MODEL_VERSION, version_name(model, number), following(sources))
     record = _version_record(recorder, part, plan, staged, found, model, number)
-    run_id = staged.run.id if staged.run else None
-    columns = {"model_id": head.id, "number": number, "run_id": run_id, "archived_at": None}
-    event_id = recorder.register(model_versions, found.id, Action.VERSION_REGISTERED, record, columns)
-    stage_node(recorder, found)
-    stager.stage_claims(part.identifiers, Kind.MODEL_VERSION, found.id)
-    _stage_details(recorder, found.id, part)
-    stage_metrics(recorder, found.id, record["metrics"], first=0)
     edges = [Edge(parent, found, relation) for parent, relation in plan.parents]
     if staged.run:
         edges.append(Edge(staged.run, found, "output"))
     else:
         edges += [Edge(entry.found, found, "input", entry.role) for entry in staged.inputs]
+    edges = each_once(edges)
+    recorder.register(Action.VERSION_REGISTERED, record, belongs_to=head.id, generation=found.generation, edges=edges)
     resolution.add_version(model, number, found, [artifact.digest for artifact in part.artifacts], part.identifiers)
-    return found, number, stage_edges(recorder, edges, run_id=run_id, event_id=event_id)
+    return found, number, edges
 
 
 def metric_entries(
@@ -126,23 +92,6 @@ def metric_entries(
     return entries
 
 
-def stage_metrics(recorder: Recorder, version_id: UUID, entries: Sequence[JsonObject], *, first: int) -> None:
-    """Stage metric rows of a version, numbered from `first`."""
-    recorder.transaction.stage(
-        version_metrics,
-        *(
-            {
-                "namespace_id": recorder.caller.namespace_id,
-                "version_id": version_id,
-                "position": position,
-                **entry,
-                "slice": canonical_json(entry["slice"]).decode() if entry["slice"] else None,
-            }
-            for position, entry in enumerate(entries, start=first)
-        ),
-    )
-
-
 def _version_record(
     recorder: Recorder, part: VersionPart, plan: Plan, staged: Staged, found: Found, model: str, number: int
 ) -> JsonObject:
@@ -164,35 +113,6 @@ def _version_record(
         "parents": [{"name": parent.name, "id": str(parent.id), "relation": relation} for parent, relation in plan.parents],
         "datasets": [entry.as_entry() for entry in staged.inputs],
         "run": {"name": staged.run.name, "id": str(staged.run.id)} if staged.run else None,
+        "personal": list(part.personal),
     }
 
-
-def _stage_details(recorder: Recorder, version_id: UUID, part: VersionPart) -> None:
-    key = {"namespace_id": recorder.caller.namespace_id, "version_id": version_id}
-    recorder.transaction.stage(version_tags, *({**key, "key": name, "value": value} for name, value in part.tags.items()))
-    recorder.transaction.stage(
-        parameters,
-        *(
-            {**key, "name": name, "value": scalar_text(value), "number": _as_number(value)}
-            for name, value in part.parameters.items()
-        ),
-    )
-    recorder.transaction.stage(
-        artifacts,
-        *(
-            {
-                **key,
-                "position": position,
-                "uri": item.uri,
-                "name": item.name,
-                "digest": item.digest,
-                "size": item.size,
-                "media_type": item.media_type,
-            }
-            for position, item in enumerate(part.artifacts)
-        ),
-    )
-
-
-def _as_number(value: Any) -> float | None:  # noqa: ANN401 - a JSON scalar
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None

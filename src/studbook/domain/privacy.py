@@ -1,0 +1,132 @@
+"""Personal values in the log: each stands there as a salted commitment, and its value in a table that can be erased.
+
+A commitment is `SHA-256("studbook/commitment/v1" 0x00 salt JCS(value))` with a fresh 256-bit salt, in unpadded base64url.
+With salt and value it can be opened; without them it says nothing. The encoding follows the idea of SD-JWT's salted
+disclosures (RFC 9901). Which places of a record are personal is fixed for owners and the titles of tokens; whoever writes a
+record names further ones in its `personal` field, as JSON Pointers (RFC 6901).
+"""
+
+from __future__ import annotations
+
+import base64
+import copy
+import hashlib
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from studbook.domain.canonical import JsonObject, canonical_json
+from studbook.domain.names import Kind
+from studbook.domain.parsing import pointer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+SALT_BYTES: Final = 32
+_DOMAIN: Final = b"studbook/commitment/v1\x00"
+# What a writer may mark as personal: nothing that identifies a record or that a column is searched by.
+MARKABLE: Final = {
+    Kind.MODEL: ("description",),
+    Kind.MODEL_VERSION: ("description", "attributes"),
+    Kind.DATASET_VERSION: ("description", "profile", "schema"),
+    Kind.RUN: ("environment", "error"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PrivateValue:
+    """A personal value beside the log: where it belongs, the salt, and the canonical JSON of the value."""
+
+    pointer: str
+    salt: bytes
+    value: bytes
+
+    @property
+    def commitment(self) -> str:
+        """What stands for the value in the log."""
+        return commit(self.salt, self.value)
+
+
+def commit(salt: bytes, value: bytes) -> str:
+    """The commitment to a value's canonical bytes."""
+    digest = hashlib.sha256(_DOMAIN + salt + value).digest()
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def new_salt() -> bytes:
+    """A salt that nobody can guess."""
+    return os.urandom(SALT_BYTES)
+
+
+def personal_pointers(record: JsonObject) -> Iterator[str]:
+    """The places of a record whose values are personal and present."""
+    kind = record["kind"]
+    if kind == Kind.MODEL:
+        for position, owner in enumerate(record["owners"]):
+            for field in ("name", "email"):
+                if owner[field] is not None:
+                    yield pointer(("owners", position, field))
+    elif kind == Kind.TOKEN and record["title"] is not None:
+        yield "/title"
+    for marked in record.get("personal") or ():
+        if find_at(record, marked) is not None:
+            yield marked
+
+
+def find_at(value: Any, place: str) -> Any:  # noqa: ANN401 - any JSON value
+    """What stands at a JSON Pointer, or None when there is nothing."""
+    for step in _steps(place):
+        if isinstance(value, dict):
+            value = value.get(step)
+        elif isinstance(value, list) and step.isdigit() and int(step) < len(value):
+            value = value[int(step)]
+        else:
+            return None
+    return value
+
+
+def replaced(value: Any, changes: Iterable[tuple[str, Any]]) -> Any:  # noqa: ANN401 - any JSON value
+    """A copy of a JSON value with other values at these pointers; a place that is not there is passed over."""
+    changes = list(changes)
+    if not changes:
+        return value
+    result = copy.deepcopy(value)
+    for place, replacement in changes:
+        *way, last = _steps(place)
+        parent = find_at(result, pointer(tuple(way)))
+        if isinstance(parent, dict) and last in parent:
+            parent[last] = replacement
+        elif isinstance(parent, list) and last.isdigit() and int(last) < len(parent):
+            parent[int(last)] = replacement
+    return result
+
+
+def seal(record: JsonObject, rendered: bytes) -> tuple[bytes, list[PrivateValue]]:
+    """The canonical bytes of a record's public form (null where a value is personal), and the personal values.
+
+    `rendered` are the record's own canonical bytes, which are its public form when nothing in it is personal.
+    """
+    hidden = [
+        PrivateValue(place, new_salt(), canonical_json(find_at(record, place)))
+        for place in dict.fromkeys(personal_pointers(record))
+    ]
+    return canonical_json(blanked(record, (value.pointer for value in hidden))) if hidden else rendered, hidden
+
+
+def blanked(record: Any, places: Iterable[str]) -> Any:  # noqa: ANN401 - any JSON value
+    """A copy of a record with null at these places."""
+    return replaced(record, ((place, None) for place in places))
+
+
+def find_marking_fault(kind: Kind, place: str) -> str | None:
+    """Why a place cannot be marked as personal, or None when it can."""
+    roots = MARKABLE[kind]
+    if not any(place == f"/{root}" or place.startswith(f"/{root}/") for root in roots):
+        allowed = ", ".join(f"/{root}" for root in roots)
+        noun = kind.value.replace("_", " ")
+        return f"{place[:80]!r} cannot be marked as personal; of a {noun} these can, and what is in them: {allowed}"
+    return None
+
+
+def _steps(place: str) -> list[str]:
+    return [step.replace("~1", "/").replace("~0", "~") for step in place.split("/")[1:]]

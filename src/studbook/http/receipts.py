@@ -1,0 +1,81 @@
+"""Answers to writes: the events they recorded and, for whoever waits, the receipts that prove them logged."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Final
+
+from fastapi import Query
+from starlette.concurrency import run_in_threadpool
+
+from studbook.http.answers import json_response
+from studbook.services.audit.receipts import make_receipts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+    from starlette.responses import Response
+
+    from studbook.http.auth import Session
+    from studbook.services.audit.keeper import Placed
+    from studbook.services.reading import Shown
+
+# A header stays far below the 8 KiB that proxies allow; the body of an ingestion lists all its events.
+_HEADER_EVENTS: Final = 50
+
+
+class WaitFor(StrEnum):
+    """What a write waits for before it is answered."""
+
+    NONE = "none"
+    PROOF = "proof"
+
+
+Wait = Annotated[
+    WaitFor,
+    Query(
+        description="`proof`: answer when the events stand in a signed checkpoint, with their receipts (C2SP tlog-proof) in "
+        "`receipts`; `none`: answer once they are stored"
+    ),
+]
+
+
+def written(session: Session, shown: Shown, wait: WaitFor, status: int = 200) -> Response:
+    """The answer to a write that changed a record."""
+    events = [event.id for event in shown.events]
+    body = shown.body
+    if wait is WaitFor.PROOF:
+        placed = session.registry.log.wait(session.namespace_id, events, session.registry.settings.receipt_timeout).result()
+        body = with_receipts(body, _receipts(session, placed))
+    headers = {"ETag": shown.etag} if shown.etag else {}
+    return json_response(body, status, headers | event_headers(events))
+
+
+async def await_receipts(session: Session, body: bytes, events: Sequence[UUID]) -> bytes:
+    """The body with the receipts of these events, as soon as they can be had."""
+    waiting = session.registry.log.wait(session.namespace_id, events, session.registry.settings.receipt_timeout)
+    placed = await asyncio.wrap_future(waiting)
+    return with_receipts(body, await run_in_threadpool(_receipts, session, placed))
+
+
+def event_headers(events: Sequence[UUID]) -> dict[str, str]:
+    """The header that names the events of a write."""
+    return {"Studbook-Events": ",".join(str(event) for event in events[:_HEADER_EVENTS])} if events else {}
+
+
+def with_receipts(body: bytes, receipts: dict[str, str]) -> bytes:
+    """A JSON object with a member more, without decoding it."""
+    member = b'"receipts":' + json.dumps(receipts, ensure_ascii=False).encode()
+    return b"{" + member + (b"," if len(body) > len(b"{}") else b"") + body[1:]
+
+
+def _receipts(session: Session, placed: Placed | None) -> dict[str, str]:
+    """The receipts by event id; none when no checkpoint came in time: they are fetched later under `/audit/receipts`."""
+    if placed is None:
+        return {}
+    with session.database.read() as connection:
+        made = make_receipts(connection, session.namespace_id, placed)
+    return {str(event_id): receipt.decode() for event_id, receipt in made.items()}

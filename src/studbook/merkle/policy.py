@@ -1,0 +1,141 @@
+"""Policies (c2sp.org/tlog-policy): whose signatures and cosignatures make a checkpoint valid."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from studbook.merkle.checkpoint import Checkpoint, open_checkpoint
+from studbook.merkle.errors import VerificationError
+from studbook.merkle.notes import Algorithm, VerifierKey, parse_vkey
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+POLICY_LIMIT: Final = 100_000
+_NONE: Final = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """A witness by its name in the policy, its key, and where it is asked."""
+
+    name: str
+    key: VerifierKey
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    threshold: int
+    members: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Logs, witnesses, and the quorum that a checkpoint needs."""
+
+    logs: tuple[tuple[VerifierKey, str | None], ...] = ()
+    witnesses: tuple[Witness, ...] = ()
+    quorum: str = _NONE
+    groups: dict[str, _Group] = field(default_factory=dict)
+
+    @property
+    def keys(self) -> list[VerifierKey]:
+        """Every key that the policy names."""
+        return [key for key, _ in self.logs] + [witness.key for witness in self.witnesses]
+
+    def is_satisfied(self, verified: Collection[VerifierKey]) -> bool:
+        """Whether these keys make up the quorum."""
+        names = {witness.name for witness in self.witnesses if witness.key in verified}
+        for name, group in self.groups.items():
+            if sum(member in names for member in group.members) >= group.threshold:
+                names.add(name)
+        return self.quorum == _NONE or self.quorum in names
+
+
+def parse_policy(data: bytes) -> Policy:
+    """Read a policy file.
+
+    Raises VerificationError that names the line.
+    """
+    if len(data) > POLICY_LIMIT:
+        raise VerificationError("the policy is too large")
+    logs: list[tuple[VerifierKey, str | None]] = []
+    witnesses: list[Witness] = []
+    groups: dict[str, _Group] = {}
+    quorum: str | None = None
+    names: set[str] = set()
+    used: set[str] = set()
+    for number, raw in enumerate(data.split(b"\n"), 1):
+        try:
+            words = [word for word in re.split("[ \t]+", raw.decode().strip(" \t")) if word]
+            if not words or words[0].startswith("#"):
+                continue
+            match words:
+                case ["log", vkey, *rest] if len(rest) <= 1:
+                    key = _parse_key(vkey, {Algorithm.ED25519, Algorithm.ML_DSA_44}, [known for known, _ in logs])
+                    logs.append((key, rest[0] if rest else None))
+                case ["witness", name, vkey, *rest] if len(rest) <= 1:
+                    _declare(name, names)
+                    known = [witness.key for witness in witnesses]
+                    key = _parse_key(vkey, {Algorithm.COSIGNATURE_ED25519, Algorithm.ML_DSA_44}, known)
+                    witnesses.append(Witness(name, key, rest[0] if rest else None))
+                case ["group", name, threshold, *members] if members:
+                    _use(members, names, used)
+                    _declare(name, names)
+                    groups[name] = _Group(_parse_threshold(threshold, len(members)), tuple(members))
+                case ["quorum", name] if quorum is None and (name == _NONE or name in names):
+                    quorum = name
+                case _:
+                    raise VerificationError("is not a log, a witness, a group of names above it, or the one quorum")
+        except UnicodeDecodeError:
+            raise VerificationError(f"line {number} of the policy is not UTF-8") from None
+        except VerificationError as error:
+            raise VerificationError(f"line {number} of the policy: {error}") from None
+    if quorum is None:
+        raise VerificationError("the policy has no quorum line; write 'quorum none' to need no witness")
+    return Policy(tuple(logs), tuple(witnesses), quorum, groups)
+
+
+def _declare(name: str, names: set[str]) -> None:
+    if name == _NONE or name in names:
+        raise VerificationError(f"the name {name!r} is taken")
+    names.add(name)
+
+
+def _use(members: list[str], names: set[str], used: set[str]) -> None:
+    for member in members:
+        if member not in names or member in used:
+            raise VerificationError(f"{member!r} is not defined above, or is a member already")
+        used.add(member)
+
+
+def _parse_key(vkey: str, algorithms: set[Algorithm], known: list[VerifierKey]) -> VerifierKey:
+    key = parse_vkey(vkey)
+    if key.algorithm not in algorithms:
+        raise VerificationError("the key is of another algorithm than this line takes")
+    if any(other.key == key.key for other in known):
+        raise VerificationError("the same key stands there twice")
+    return key
+
+
+def _parse_threshold(text: str, count: int) -> int:
+    threshold = {"all": count, "any": 1}.get(text) or (int(text) if re.fullmatch("[1-9][0-9]{0,3}", text) else 0)
+    if not 1 <= threshold <= count:
+        raise VerificationError(f"a group of {count} has no threshold {text!r}")
+    return threshold
+
+
+def check_checkpoint(data: bytes, policy: Policy) -> Checkpoint:
+    """Verify a signed checkpoint as the policy says: signed by a listed log under its own name, cosigned by the quorum.
+
+    Raises VerificationError.
+    """
+    checkpoint, opened = open_checkpoint(data, policy.keys)
+    if not any(key in opened.verified and key.name == checkpoint.origin for key, _ in policy.logs):
+        raise VerificationError(f"no log key of the policy has signed this checkpoint of {checkpoint.origin}")
+    if not policy.is_satisfied(opened.verified):
+        raise VerificationError(f"the checkpoint lacks the cosignatures of the quorum {policy.quorum!r}")
+    return checkpoint

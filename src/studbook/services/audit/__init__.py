@@ -1,0 +1,1 @@
+"""The audit log: from events to a signed tree, and what is made of it."""

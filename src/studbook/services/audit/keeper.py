@@ -1,0 +1,245 @@
+"""The log's keeper: a thread of each process that integrates and publishes soon after a commit, and tells who waits for a proof.
+
+On PostgreSQL the integrator runs in a transaction of its own, since hashing inside each change's transaction would make
+all processes wait for one row. On SQLite there is one writer anyway, so the same integrator runs at the end of the
+transaction that holds the changes, which saves a flush to disk.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from studbook.domain.errors import LogHaltedError, StudbookError
+from studbook.services.audit.integration import BATCH, integrate
+from studbook.services.audit.publishing import HaltError, Published, UnsignedError
+from studbook.storage import log
+from studbook.storage.database import UNANSWERED
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+    from uuid import UUID
+
+    from studbook.services.audit.publishing import Publisher
+    from studbook.storage.database import Database
+    from studbook.storage.log import Tree
+    from studbook.storage.unit_of_work import Transaction
+
+_log = logging.getLogger(__name__)
+
+# What another process left behind is found this soon; while somebody waits for another process's work, much sooner.
+_IDLE_SECONDS: Final = 1.0
+_WAITING_SECONDS: Final = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Events of a write in the log: their index in the shard, and the checkpoint that covers them all."""
+
+    shard: int
+    indexes: dict[UUID, int]
+    size: int
+    checkpoint: bytes
+
+
+@dataclass(slots=True, eq=False)
+class _Waiter:
+    namespace_id: int
+    events: frozenset[UUID]
+    deadline: float
+    done: Future[Placed | None] = field(default_factory=Future)
+
+
+class LogKeeper:
+    """Keeps the logs of one database in this process."""
+
+    def __init__(self, database: Database, publisher: Publisher) -> None:
+        self._database = database
+        self._publisher = publisher
+        self._changed = threading.Condition()
+        self._due: set[int] = set()
+        self._waiters: list[_Waiter] = []
+        self._closed = False
+        # Why each log is halted, or not signed here; read by whoever looks after the registry.
+        self.halted: dict[int, str] = {}
+        self.unsigned: dict[int, str] = {}
+        self._thread = threading.Thread(target=self._serve, name="studbook-log", daemon=True)
+
+    def start(self) -> None:
+        """Look at what was signed before, then keep the logs."""
+        self.check_all()
+        self._thread.start()
+
+    def close(self) -> None:
+        """Publish what is due and stop."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        if self._thread.is_alive():
+            self._thread.join()
+        for waiter in self._waiters:
+            waiter.done.set_result(None)
+
+    def check_all(self) -> None:
+        """Find logs that contradict their guard, before anything is added to them."""
+        with self._database.read() as connection:
+            namespaces = {row.namespace_id for row in log.list_logs(connection)}
+        for namespace_id in namespaces:
+            try:
+                self._publisher.check(namespace_id)
+                self.halted.pop(namespace_id, None)
+            except HaltError as error:
+                self._halt(namespace_id, str(error))
+
+    def before_commit(self, transaction: Transaction) -> None:
+        """Refuse to add to a halted log; on SQLite, integrate within the same transaction."""
+        for namespace_id in transaction.logged:
+            if reason := self.halted.get(namespace_id):
+                raise LogHaltedError(f"the audit log is halted, so nothing is written: {reason}")
+            if self._database.is_embedded:
+                while _integrate_once(transaction, [namespace_id])[0]:
+                    pass
+
+    def after_commit(self, namespaces: set[int]) -> None:
+        """Something was logged: integrate and publish it soon."""
+        with self._changed:
+            self._due |= namespaces
+            self._changed.notify()
+
+    def wait(self, namespace_id: int, events: Collection[UUID], seconds: float) -> Future[Placed | None]:
+        """Where events stand once a signed checkpoint covers them; None when that takes longer, or nobody here signs."""
+        waiter = _Waiter(namespace_id, frozenset(events), time.monotonic() + seconds)
+        with self._changed:
+            if self._closed or not events:
+                waiter.done.set_result(None)
+            else:
+                self._waiters.append(waiter)
+                self._due.add(namespace_id)
+                self._changed.notify()
+        return waiter.done
+
+    def settle(self, namespace_id: int) -> Published:
+        """Integrate and publish everything that waits now, in the caller's thread.
+
+        Raises HaltError, UnsignedError.
+        """
+        self._integrate(namespace_id)
+        return self._publisher.publish(namespace_id)
+
+    def _serve(self) -> None:
+        while True:
+            with self._changed:
+                if not self._due and not self._closed:
+                    self._changed.wait(_WAITING_SECONDS if self._waiters else _IDLE_SECONDS)
+                due, self._due = self._due, set()
+                closed = self._closed
+                due |= {waiter.namespace_id for waiter in self._waiters}
+            try:
+                for namespace_id in due or self._find_left():
+                    self._keep(namespace_id)
+            except (StudbookError, *UNANSWERED):
+                _log.warning("the database did not answer; the log is kept on later")
+                time.sleep(_IDLE_SECONDS)
+            except Exception:
+                _log.exception("keeping the log failed; it is tried again")
+                time.sleep(_IDLE_SECONDS)
+            self._expire()
+            if closed and not self._due:
+                return
+
+    def _find_left(self) -> set[int]:
+        """The namespaces where another process stopped before it was done."""
+        with self._database.read() as connection:
+            return {*log.list_waiting_namespaces(connection), *log.list_unpublished(connection)} - self.unsigned.keys()
+
+    def _keep(self, namespace_id: int) -> None:
+        if namespace_id in self.halted:
+            self._answer(namespace_id, None)
+            return
+        try:
+            published = self.settle(namespace_id)
+        except HaltError as error:
+            self._halt(namespace_id, str(error))
+            self._answer(namespace_id, None)
+        except UnsignedError as error:
+            if self.unsigned.get(namespace_id) != str(error):
+                self.unsigned[namespace_id] = str(error)
+                _log.warning("a log is not signed here: %s", error)
+            self._answer_from_others(namespace_id)
+        else:
+            self.unsigned.pop(namespace_id, None)
+            self._answer(namespace_id, published)
+
+    def _integrate(self, namespace_id: int) -> None:
+        if self._database.is_embedded and not self._has_waiting(namespace_id):
+            return
+        while self._database.log_work.submit(_integrate_once, namespace_id, joint=("integrate", namespace_id)).result():
+            pass
+
+    def _has_waiting(self, namespace_id: int) -> bool:
+        with self._database.read() as connection:
+            return namespace_id in log.list_waiting_namespaces(connection)
+
+    def _halt(self, namespace_id: int, reason: str) -> None:
+        self.halted[namespace_id] = reason
+        _log.critical("ALARM: the audit log is halted, nothing is signed or written: %s", reason)
+
+    def _waiting(self, namespace_id: int) -> list[_Waiter]:
+        with self._changed:
+            return [waiter for waiter in self._waiters if waiter.namespace_id == namespace_id]
+
+    def _answer_from_others(self, namespace_id: int) -> None:
+        """Another process may sign what this one cannot."""
+        with self._database.read() as connection:
+            tree = log.get_tree(connection, namespace_id)
+            row = log.find_checkpoint(connection, namespace_id, tree.shard)
+        if row is not None:
+            self._answer(namespace_id, Published(tree.shard, row.size, row.note))
+
+    def _answer(self, namespace_id: int, published: Published | None) -> None:
+        """Tell those whose events the checkpoint covers; with no checkpoint to come, tell all that there is none."""
+        waiting = self._waiting(namespace_id)
+        if not waiting:
+            return
+        places: dict[UUID, tuple[int, int]] = {}
+        if published is not None:
+            wanted = list(frozenset().union(*(waiter.events for waiter in waiting)))
+            with self._database.read() as connection:
+                for start in range(0, len(wanted), BATCH):
+                    places |= log.find_places(connection, namespace_id, wanted[start : start + BATCH])
+        for waiter in waiting:
+            if published is None:
+                self._finish(waiter, None)
+                continue
+            indexes = {event: places[event][1] for event in waiter.events if event in places}
+            shards = {places[event][0] for event in waiter.events if event in places}
+            if len(indexes) == len(waiter.events) and shards == {published.shard} and max(indexes.values()) < published.size:
+                self._finish(waiter, Placed(published.shard, indexes, published.size, published.note))
+
+    def _expire(self) -> None:
+        now = time.monotonic()
+        with self._changed:
+            late = [waiter for waiter in self._waiters if waiter.deadline <= now]
+        for waiter in late:
+            self._finish(waiter, None)
+
+    def _finish(self, waiter: _Waiter, placed: Placed | None) -> None:
+        with self._changed, contextlib.suppress(ValueError):
+            self._waiters.remove(waiter)
+        # Whoever waited may have given up (a client that went away cancels its future).
+        if waiter.done.set_running_or_notify_cancel():
+            waiter.done.set_result(placed)
+
+
+def _integrate_once(transaction: Transaction, namespaces: Sequence[int]) -> list[Any]:
+    """Integrate one batch of a namespace's log; true when another may wait."""
+    namespace_id = namespaces[0]
+    tree = log.get_tree(transaction.connection, namespace_id, lock=True)
+    grown: Tree = integrate(transaction, namespace_id, tree)
+    transaction.flush()
+    return [grown.size - tree.size == BATCH] * len(namespaces)

@@ -1,0 +1,192 @@
+"""The publisher: signs a checkpoint of what is integrated, after everything it must not contradict has been looked at.
+
+In this order, so that a crash at any point leaves nothing that another run would not do again in the same way:
+
+1. new entries are read back from the database and hashed anew, and the root is computed by another way than the integrator's
+   (from tiles instead of from a running range);
+2. the guard's checkpoint is shown to be a prefix of this tree, else signing stops;
+3. the guard is changed by compare-and-swap;
+4. the checkpoint is signed and cosigned by witnesses;
+5. it is stored, and so published.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from studbook.domain.types import format_time
+from studbook.merkle.checkpoint import Checkpoint
+from studbook.merkle.errors import VerificationError
+from studbook.merkle.hashing import leaf_hash
+from studbook.merkle.notes import Note, parse_vkey
+from studbook.merkle.proofs import verify_consistency
+from studbook.merkle.tiles import consistency_proof, full_tiles_between, tile_root, tree_root
+from studbook.services.audit.guard import GuardError
+from studbook.services.audit.tiles import StoredTiles
+from studbook.storage import log
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+    from studbook.merkle.notes import Ed25519Signer
+    from studbook.services.audit.guard import FileGuard
+    from studbook.services.audit.keys import KeyFolder
+    from studbook.services.audit.witnessing import Witnesses
+    from studbook.storage.database import Database
+    from studbook.storage.graph import AnyRow
+    from studbook.storage.log import Tree
+    from studbook.storage.unit_of_work import Transaction
+
+_log = logging.getLogger(__name__)
+
+# Two publishers may race for the guard; one of them is through after a few tries.
+_ATTEMPTS: Final = 20
+
+
+class HaltError(Exception):
+    """The log contradicts what was signed before, or cannot be shown not to: signing stops until people have looked."""
+
+
+class UnsignedError(Exception):
+    """This process cannot sign the log's checkpoints, which is no contradiction: its keys, or its witnesses, are elsewhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """The last checkpoint of a shard."""
+
+    shard: int
+    size: int
+    note: bytes
+
+
+class Publisher:
+    """Signs the checkpoints of one registry's logs."""
+
+    def __init__(self, database: Database, keys: KeyFolder, guard: FileGuard, witnesses: Witnesses) -> None:
+        self._database = database
+        self._keys = keys
+        self._guard = guard
+        self._witnesses = witnesses
+
+    def publish(self, namespace_id: int) -> Published:
+        """Sign the newest state of a namespace's log unless that was done; returns its newest checkpoint.
+
+        Raises HaltError, UnsignedError.
+        """
+        with self._database.read() as connection:
+            tree = log.get_tree(connection, namespace_id)
+            row = log.find_log(connection, namespace_id, tree.shard)
+            assert row is not None  # noqa: S101 - a tree has its log's record
+            last = log.find_checkpoint(connection, namespace_id, tree.shard)
+            if last is not None and last.size == tree.size:
+                return Published(tree.shard, last.size, last.note)
+            checkpoint = Checkpoint(row.origin, tree.size, tree.root)
+            signers = self._signers(connection, namespace_id, tree.shard)
+            self._advance_guard(connection, namespace_id, tree, checkpoint, last)
+        note = Note(checkpoint.text, tuple(signer.sign(checkpoint.text) for signer in signers))
+        note = self._witnesses.cosigned(note, checkpoint, lambda old: self._prove(namespace_id, tree.shard, old, tree.size))
+        encoded = note.encode()
+        self._database.work.run(lambda transaction: _store(transaction, namespace_id, tree, encoded))
+        return Published(tree.shard, tree.size, encoded)
+
+    def check(self, namespace_id: int) -> None:
+        """Whether the log may grow: what the guard holds lies within the tree.
+
+        Raises HaltError when it does not.
+        """
+        with self._database.read() as connection:
+            tree = log.get_tree(connection, namespace_id)
+            row = log.find_log(connection, namespace_id, tree.shard)
+            last = log.find_checkpoint(connection, namespace_id, tree.shard)
+        if row is not None:
+            self._load_guard(row.origin, tree, last)
+
+    def _signers(self, connection: Connection, namespace_id: int, shard: int) -> list[Ed25519Signer]:
+        keys = [parse_vkey(row.vkey) for row in log.list_keys(connection, namespace_id, shard, "active")]
+        signers = [signer for key in keys if (signer := self._keys.find(key)) is not None]
+        if not signers:
+            names = ", ".join(str(self._keys.path(key)) for key in keys)
+            raise UnsignedError(f"no key of this log is here, so its checkpoints are not signed by this process; it looks for {names}")
+        return signers
+
+    def _load_guard(self, origin: str, tree: Tree, last: AnyRow | None) -> Checkpoint | None:
+        try:
+            guarded = self._guard.load(origin)
+        except GuardError as error:
+            raise HaltError(str(error)) from error
+        if guarded is None and last is not None:
+            message = (
+                f"the guard has no checkpoint of {origin}, though the database holds one of {last.size} entries: "
+                f"was {self._guard.folder} lost or moved? See docs/howto/recover-the-log.md"
+            )
+            raise HaltError(message)
+        if guarded is not None and guarded.size > tree.size:
+            message = (
+                f"the log {origin} has {tree.size} entries, and a checkpoint of {guarded.size} was signed: "
+                "the database was restored from an older state or cut back. See docs/howto/recover-the-log.md"
+            )
+            raise HaltError(message)
+        return guarded
+
+    def _advance_guard(
+        self, connection: Connection, namespace_id: int, tree: Tree, checkpoint: Checkpoint, last: AnyRow | None
+    ) -> None:
+        """Bring the guard to the checkpoint once that was shown to follow from what it holds."""
+        verified = -1
+        for _ in range(_ATTEMPTS):
+            guarded = self._load_guard(checkpoint.origin, tree, last)
+            start = guarded.size if guarded else 0
+            if verified != start:
+                self._verify(connection, namespace_id, tree, guarded)
+                verified = start
+            if guarded == checkpoint:
+                return
+            try:
+                if self._guard.swap(checkpoint.origin, guarded, checkpoint):
+                    return
+            except GuardError as error:
+                raise UnsignedError(str(error)) from error
+        message = f"others keep changing the guard of {checkpoint.origin}"
+        raise UnsignedError(message)
+
+    def _verify(self, connection: Connection, namespace_id: int, tree: Tree, guarded: Checkpoint | None) -> None:
+        tiles = StoredTiles(connection, namespace_id, tree.shard)
+        start = guarded.size if guarded else 0
+        try:
+            _recheck_entries(connection, namespace_id, tree, start)
+            for tile in full_tiles_between(start, tree.size):
+                roots = log.list_tile_roots(connection, namespace_id, tree.shard, tile.level, tile.number, tile.number + 1)
+                if roots != [tile_root(tiles(tile))]:
+                    raise VerificationError(f"{tile.path} is stored with another root than its hashes have")
+            if tree_root(tree.size, tiles) != tree.root:
+                raise VerificationError("the root from the stored tiles is not the integrator's")
+            if guarded is not None:
+                proof = consistency_proof(guarded.size, tree.size, tiles)
+                verify_consistency(guarded.size, guarded.root, tree.size, tree.root, proof)
+        except VerificationError as error:
+            since = f" since the signed checkpoint of {guarded.size} entries" if guarded else ""
+            raise HaltError(f"the log of namespace {namespace_id} does not follow{since}: {error}") from error
+
+    def _prove(self, namespace_id: int, shard: int, old: int, new: int) -> list[bytes]:
+        with self._database.read() as connection:
+            return consistency_proof(old, new, StoredTiles(connection, namespace_id, shard))
+
+
+def _recheck_entries(connection: Connection, namespace_id: int, tree: Tree, start: int) -> None:
+    """Read the new entries back from the database and hash them anew: one flipped bit, once signed, cannot be mended."""
+    expected = start
+    for rows in log.iter_entries(connection, namespace_id, tree.shard, start, tree.size):
+        for index, _, stored, body in rows:
+            if index != expected or body is None or leaf_hash(body) != stored:
+                raise VerificationError(f"entry {expected} is not what was hashed when it was integrated")
+            expected += 1
+    if expected != tree.size:
+        raise VerificationError(f"entry {expected} is missing")
+
+
+def _store(transaction: Transaction, namespace_id: int, tree: Tree, note: bytes) -> None:
+    log.store_checkpoint(transaction.connection, namespace_id, tree.shard, tree.size, note, format_time(datetime.now(UTC)))

@@ -1,0 +1,47 @@
+"""Receipts: C2SP tlog-proofs that an event stands in a signed log, checkable without the registry."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from studbook.domain.errors import NotFoundError, PendingError
+from studbook.merkle.receipt import Receipt
+from studbook.merkle.tiles import inclusion_proof
+from studbook.services.audit.tiles import StoredTiles
+from studbook.storage import history, log
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from sqlalchemy.engine import Connection
+
+    from studbook.services.audit.keeper import Placed
+
+
+def make_receipts(connection: Connection, namespace_id: int, placed: Placed) -> dict[UUID, bytes]:
+    """The receipts of events under one checkpoint; tiles they share are read once."""
+    tiles = StoredTiles(connection, namespace_id, placed.shard)
+    return {
+        event_id: Receipt(index, tuple(inclusion_proof(index, placed.size, tiles)), placed.checkpoint).encode()
+        for event_id, index in placed.indexes.items()
+    }
+
+
+def get_receipt(connection: Connection, namespace_id: int, event_id: UUID) -> bytes:
+    """The receipt of an event under the newest checkpoint of its shard.
+
+    Raises NotFoundError for no such event, PendingError while no checkpoint covers it.
+    """
+    place = log.find_places(connection, namespace_id, [event_id]).get(event_id)
+    if place is None:
+        if not history.has_event(connection, namespace_id, event_id):
+            raise NotFoundError(f"there is no event with the id {event_id}")
+        message = "the event is recorded and not in the tree yet; ask again in a moment"
+        raise PendingError(message)
+    shard, index = place
+    checkpoint = log.find_checkpoint(connection, namespace_id, shard)
+    if checkpoint is None or checkpoint.size <= index:
+        message = "the event is in the tree, and no signed checkpoint covers it yet; ask again in a moment"
+        raise PendingError(message)
+    tiles = StoredTiles(connection, namespace_id, shard)
+    return Receipt(index, tuple(inclusion_proof(index, checkpoint.size, tiles)), checkpoint.note).encode()

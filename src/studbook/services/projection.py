@@ -1,0 +1,166 @@
+"""From a record to its rows: one function for writing, for replaying the log, and for checking the tables against it.
+
+The tables are a projection of the records (decision 0003): what is searched and constrained stands in columns and detail rows, and
+each of them follows from the record alone, or from the record and the id of the one record it belongs to.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
+
+from studbook.domain.canonical import JsonObject, canonical_json, scalar_text
+from studbook.domain.names import Kind
+from studbook.storage.tables import (
+    aliases,
+    artifacts,
+    identifiers,
+    model_tags,
+    owners,
+    parameters,
+    version_metrics,
+    version_tags,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    import sqlalchemy as sa
+
+# The column that names the one record which a record belongs to, and that no field of the record holds the id of.
+BELONGS_TO: Final = {Kind.MODEL_VERSION: "model_id", Kind.DATASET_VERSION: "dataset_id", Kind.RUN: "experiment_id"}
+
+
+def columns_of(record: JsonObject) -> dict[str, Any]:
+    """The columns of a record's own row that follow from the record."""
+    return _COLUMNS[Kind(record["kind"])](record)
+
+
+def _model(record: JsonObject) -> dict[str, Any]:
+    return {"name": record["model"], "archived_at": record["archived_at"]}
+
+
+def _model_version(record: JsonObject) -> dict[str, Any]:
+    run = record["run"]
+    return {"number": record["number"], "run_id": UUID(run["id"]) if run else None, "archived_at": record["archived_at"]}
+
+
+def _run(record: JsonObject) -> dict[str, Any]:
+    return {
+        "kind": record["run_kind"],
+        "status": record["status"],
+        "job": record["job"],
+        "code_commit": record["code"]["commit"] if record["code"] else None,
+    }
+
+
+def _deployment(record: JsonObject) -> dict[str, Any]:
+    return {
+        "version_id": UUID(record["version"]["id"]),
+        "target": record["target"],
+        "status": record["status"],
+        "active_target": record["target"] if record["status"] == "active" else None,
+    }
+
+
+def _token(record: JsonObject) -> dict[str, Any]:
+    return {
+        "name": record["title"] or "",
+        "hint": record["hint"],
+        "token_hash": bytes.fromhex(record["token_hash"].removeprefix("sha256:")),
+        "access": record["access"],
+        "expires_at": record["expires_at"],
+        "revoked_at": record["revoked_at"],
+    }
+
+
+_COLUMNS: Final[Mapping[Kind, Callable[[JsonObject], dict[str, Any]]]] = {
+    Kind.MODEL: _model,
+    Kind.MODEL_VERSION: _model_version,
+    Kind.DATASET: lambda record: {"name": record["dataset"]},
+    Kind.DATASET_VERSION: lambda record: {"number": record["number"], "digest": record["digest"]},
+    Kind.RUN: _run,
+    Kind.EXPERIMENT: lambda record: {"name": record["experiment"]},
+    Kind.DEPLOYMENT: _deployment,
+    Kind.TOKEN: _token,
+    Kind.LOG: lambda record: {"shard": record["shard"], "origin": record["origin"], "status": record["status"]},
+    Kind.LOG_KEY: lambda record: {"shard": record["shard"], "vkey": record["vkey"], "status": record["status"]},
+    Kind.RETENTION_CLASS: lambda record: {"name": record["class"]},
+    Kind.LEGAL_HOLD: lambda record: {"subject_id": UUID(record["subject_id"]), "released_at": record["released_at"]},
+}
+
+
+def details_of(namespace_id: int, record: JsonObject) -> dict[sa.Table, list[dict[str, Any]]]:
+    """The detail rows that follow from a record, by table; aliases are told by `alias_rows`."""
+    key = {"namespace_id": namespace_id}
+    record_id = UUID(record["id"])
+    kind = record["kind"]
+    rows: dict[sa.Table, list[dict[str, Any]]] = {}
+    if kind == Kind.MODEL:
+        key["model_id"] = record_id  # type: ignore[assignment]
+        rows[model_tags] = _tags(key, record)
+        rows[owners] = [
+            {**key, "name": owner["name"], "email": owner["email"]} for owner in record["owners"] if owner["name"] is not None
+        ]
+    elif kind == Kind.MODEL_VERSION:
+        key["version_id"] = record_id  # type: ignore[assignment]
+        rows[version_tags] = _tags(key, record)
+        rows[parameters] = [
+            {**key, "name": name, "value": scalar_text(value), "number": _as_number(value)}
+            for name, value in record["parameters"].items()
+        ]
+        rows[artifacts] = [
+            {**key, "position": position, **{name: item[name] for name in ("uri", "name", "digest", "size", "media_type")}}
+            for position, item in enumerate(record["artifacts"])
+        ]
+        rows[version_metrics] = list(_metrics(key, record))
+    if claims := record.get("identifiers"):
+        rows[identifiers] = [
+            {"namespace_id": namespace_id, "scheme": scheme, "value": value, "kind": kind, "record_id": record_id}
+            for scheme, value in claims.items()
+        ]
+    return rows
+
+
+def _tags(key: dict[str, Any], record: JsonObject) -> list[dict[str, Any]]:
+    return [{**key, "key": name, "value": value} for name, value in record["tags"].items()]
+
+
+def _metrics(key: dict[str, Any], record: JsonObject) -> Iterator[dict[str, Any]]:
+    for position, entry in enumerate(record["metrics"]):
+        yield {
+            **key,
+            "position": position,
+            "name": entry["name"],
+            "value": entry["value"],
+            "dataset": entry["dataset"],
+            "split": entry["split"],
+            "slice": canonical_json(entry["slice"]).decode() if entry["slice"] else None,
+            "step": entry["step"],
+            "recorded_at": entry["recorded_at"],
+        }
+
+
+def _as_number(value: Any) -> float | None:  # noqa: ANN401 - a JSON scalar
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def alias_rows(namespace_id: int, record: JsonObject, version_ids: Mapping[int, UUID]) -> list[dict[str, Any]]:
+    """The aliases of a model; `version_ids` gives the id of each version that one names, by its number."""
+    return [
+        {"namespace_id": namespace_id, "model_id": UUID(record["id"]), "name": name, "version_id": version_ids[number]}
+        for name, number in record["aliases"].items()
+    ]
+
+
+# By what a detail row is told from the others of its record; the rest of its primary key is the record's.
+DETAIL_KEYS: Final = {
+    model_tags: ("key",),
+    version_tags: ("key",),
+    owners: ("name",),
+    parameters: ("name",),
+    artifacts: ("position",),
+    version_metrics: ("position",),
+    identifiers: ("scheme", "value"),
+    aliases: ("name",),
+}
