@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from studbook.embedded import EmbeddedTransport
-from studbook.services.registry import Registry, open_registry
 from studbook.services.namespaces import prepare
+from studbook.services.registry import Registry, open_registry
 from studbook.services.tokens import first_caller
 from studbook.testing import PostgresSource, SqliteSource, postgres_server
 

@@ -44,7 +44,8 @@ class Settings(BaseSettings):
     max_batch_documents: Annotated[int, Field(ge=1, description="most documents in one batch")] = 1_000_000
     pool_size: Annotated[int, Field(ge=1, le=1000, description="database connections kept open by each process")] = 16
     keys: Annotated[
-        Path | None, Field(description="folder of the keys that sign the audit log's checkpoints; unset: `keys` in the home folder")
+        Path | None,
+        Field(description="folder of the keys that sign the audit log's checkpoints; unset: `keys` in the home folder"),
     ] = None
     guard: Annotated[
         Path | None,
@@ -62,11 +63,16 @@ class Settings(BaseSettings):
         ),
     ] = None
     log_policy: Annotated[
-        Path | None, Field(description="C2SP tlog-policy file that names the witnesses to ask, with their addresses, and the quorum")
+        Path | None,
+        Field(description="C2SP tlog-policy file that names the witnesses to ask, with their addresses, and the quorum"),
     ] = None
     witness_timeout: Annotated[float, Field(gt=0, le=60, description="seconds to wait for a witness")] = 1.0
-    receipt_timeout: Annotated[float, Field(gt=0, le=300, description="seconds to wait for a receipt before answering without")] = 10.0
-    snapshot_every: Annotated[int, Field(ge=0, description="entries after which a snapshot is logged; 0: only when asked for")] = 10_000
+    receipt_timeout: Annotated[
+        float, Field(gt=0, le=300, description="seconds to wait for a receipt before answering without")
+    ] = 10.0
+    snapshot_every: Annotated[
+        int, Field(ge=0, description="entries after which a snapshot is logged; 0: only when asked for")
+    ] = 10_000
     log_format: Annotated[Literal["json", "text"], Field(description="`json`: one object a line; `text`: for people")] = "json"
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Field(description="least level that is logged")] = "info"
 

@@ -10,8 +10,8 @@ import httpx
 
 from studbook.config import Settings
 from studbook.http.app import create_app
-from studbook.services.registry import open_registry
 from studbook.services.namespaces import prepare
+from studbook.services.registry import open_registry
 from studbook.services.tokens import first_caller
 
 if TYPE_CHECKING:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import pytest
 import rfc8785
@@ -14,7 +16,9 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from studbook.domain.entries import opened
 from studbook.domain.ids import new_id
+from studbook.merkle.hashing import leaf_hash
 from studbook.services.registry import open_registry
 from studbook.storage import migrations, tables
 from studbook.storage.database import Database, parse_url
@@ -23,7 +27,6 @@ from studbook.testing import digest_of, make_document
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from uuid import UUID
 
     import httpx
 
@@ -69,24 +72,48 @@ def test_every_record_equals_its_last_event_and_no_event_is_missing(filled: Regi
         events: dict[UUID, list[Any]] = {}
         for row in connection.execute(sa.select(tables.events).order_by(tables.events.c.revision)):
             events.setdefault(row.subject_id, []).append(row)
+        private: dict[UUID, dict[str, bytes]] = {}
+        for row in connection.execute(sa.select(tables.private_values)):
+            private.setdefault(row.event_id, {})[row.pointer] = row.value
         for table in TABLES.values():
             for record in connection.execute(sa.select(table)):
                 chain = [json.loads(row.body) for row in events.pop(record.id)]
                 assert [event["rev"] for event in chain] == list(range(1, record.revision + 1))
                 assert chain[0]["before"] is None
                 assert [event["before"] for event in chain[1:]] == [event["after"] for event in chain[:-1]]
-                assert chain[-1]["after"] == json.loads(record.record)
-        assert events == {}
+                last = chain[-1]
+                assert opened(last, private.get(UUID(last["id"]), {}), {})["after"] == json.loads(record.record)
+        assert {json.loads(rows[0].body)["after"]["kind"] for rows in events.values()} == {"namespace"}
 
 
-def test_an_event_is_stored_as_its_canonical_bytes_and_waits_in_the_outbox(filled: Registry) -> None:
+def test_an_event_is_stored_as_its_canonical_bytes_and_stands_in_the_tree_once(filled: Registry) -> None:
+    with filled.database.read() as connection:
+        namespaces = connection.execute(sa.select(tables.namespaces.c.id)).scalars().all()
+    for namespace_id in namespaces:
+        filled.log.settle(namespace_id)
     with filled.database.read() as connection:
         rows = connection.execute(sa.select(tables.events)).all()
-        waiting = set(connection.execute(sa.select(tables.outbox.c.event_id)).scalars())
-    assert {row.action for row in rows} >= {"alias.moved", "model.archived", "deployment.ended", "token.revoked"}
-    assert waiting == {row.id for row in rows}
+        waiting = connection.execute(sa.select(tables.outbox)).all()
+        entries = connection.execute(sa.select(tables.log_entries)).all()
+    assert {row.action for row in rows} >= {"alias.moved", "model.archived", "deployment.ended", "token.revoked", "log.opened"}
+    assert waiting == []
+    assert sorted(entry.event_id for entry in entries) == sorted(row.id for row in rows)
+    bodies = {row.id: row.body for row in rows}
     for row in rows:
         assert rfc8785.dumps(json.loads(row.body)) == row.body
+    for entry in entries:
+        assert leaf_hash(bodies[entry.event_id]) == entry.leaf_hash
+
+
+def test_a_subjects_events_are_chained_by_their_leaf_hashes(filled: Registry) -> None:
+    with filled.database.read() as connection:
+        rows = connection.execute(sa.select(tables.events).order_by(tables.events.c.revision)).all()
+    last: dict[UUID, bytes] = {}
+    for row in rows:
+        entry = json.loads(row.body)
+        before = last.get(row.subject_id)
+        assert entry["prev"] == (base64.b64encode(leaf_hash(before)).decode() if before is not None else None)
+        last[row.subject_id] = row.body
 
 
 def test_rows_say_what_the_record_says(filled: Registry) -> None:
@@ -159,7 +186,12 @@ BREACHES: dict[str, Callable[[sa.Connection], None]] = {
         tables.deployments.update().values(active_target="prod")
     ),
     "an event revision twice": lambda connection: _copy(connection, tables.events, id=new_id()),
-    "an outbox row without an event": lambda connection: _copy(connection, tables.outbox, event_id=new_id()),
+    "an outbox row without an event": lambda connection: connection.execute(
+        tables.outbox.insert().values(namespace_id=1, event_id=new_id())
+    ),
+    "an event in the log twice": lambda connection: _copy(connection, tables.log_entries, entry_index=99_999),
+    "two entries with one index": lambda connection: _copy(connection, tables.log_entries, event_id=new_id()),
+    "two logs of one name": lambda connection: _copy(connection, tables.logs, id=new_id(), shard=9),
 }  # type: ignore[assignment]
 
 
@@ -175,7 +207,7 @@ def test_a_failed_write_leaves_nothing(api: httpx.Client, registry: Registry) ->
             tables_ = tables.metadata.sorted_tables
             return [connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one() for table in tables_]
 
-    api.post("/ingest", json=make_document())
+    api.post("/ingest", params={"wait": "proof"}, json=make_document())
     before = counts()
     refused = make_document("new", datasets=[{"name": "fresh", "digest": digest_of("fresh")}])
     refused["version"]["parents"] = ["nowhere/1"]

@@ -92,8 +92,8 @@ _RoleField = Annotated[Role, Field(strict=False)]
 _Id = Annotated[UUID, Field(strict=False)]
 
 
-def _markable(kind: Kind) -> Any:  # noqa: ANN401 - a type made at run time
-    """JSON Pointers to what is personal in a record of this kind."""
+def _markable(kind: Kind) -> AfterValidator:
+    """Checks JSON Pointers to what is personal in a record of this kind."""
 
     def check(places: tuple[str, ...]) -> tuple[str, ...]:
         for place in places:
@@ -101,14 +101,11 @@ def _markable(kind: Kind) -> Any:  # noqa: ANN401 - a type made at run time
                 raise PydanticCustomError("bad_personal_place", "{fault}", {"fault": fault})
         return places
 
-    described = Field(strict=False, max_length=100, description="JSON Pointers to what is personal: kept where it can be erased")
-    return Annotated[tuple[Annotated[str, Field(max_length=1024)], ...], described, AfterValidator(check)]
+    return AfterValidator(check)
 
 
-_PersonalOfModel = _markable(Kind.MODEL)
-_PersonalOfVersion = _markable(Kind.MODEL_VERSION)
-_PersonalOfRun = _markable(Kind.RUN)
-_PersonalOfData = _markable(Kind.DATASET_VERSION)
+# JSON Pointers to what is personal: kept where it can be erased.
+_Pointers = Annotated[tuple[Annotated[str, Field(max_length=1024)], ...], Field(strict=False, max_length=100)]
 
 
 class Owner(Document):
@@ -125,7 +122,7 @@ class ModelPart(Document):
     description: Text | None = None
     owners: Annotated[tuple[Owner, ...], Field(strict=False, max_length=100)] = ()
     tags: Annotated[Tags, Field(default_factory=dict)]
-    personal: _PersonalOfModel = ()
+    personal: Annotated[_Pointers, _markable(Kind.MODEL)] = ()
 
     @model_validator(mode="after")
     def _owners_stand_once(self) -> Self:
@@ -188,7 +185,7 @@ class VersionPart(Document):
     tags: Annotated[Tags, Field(default_factory=dict)]
     attributes: Annotated[Attributes, Field(default_factory=dict)]
     identifiers: Annotated[Identifiers, Field(default_factory=dict)]
-    personal: _PersonalOfVersion = ()
+    personal: Annotated[_Pointers, _markable(Kind.MODEL_VERSION)] = ()
 
 
 class Code(Document):
@@ -220,7 +217,7 @@ class RunPart(Document):
     error: Text | None = None
     metrics: Annotated[tuple[SeriesPoint, ...], Field(strict=False, max_length=100_000)] = ()
     identifiers: Annotated[Identifiers, Field(default_factory=dict)]
-    personal: _PersonalOfRun = ()
+    personal: Annotated[_Pointers, _markable(Kind.RUN)] = ()
 
     @model_validator(mode="after")
     def _reference_stands_alone(self) -> Self:
@@ -247,7 +244,7 @@ class DatasetPart(Document):
     schema_: Annotated[Attributes | None, Field(alias="schema")] = None
     profile: Attributes | None = None
     identifiers: Annotated[Identifiers, Field(default_factory=dict)]
-    personal: _PersonalOfData = ()
+    personal: Annotated[_Pointers, _markable(Kind.DATASET_VERSION)] = ()
 
     @model_validator(mode="after")
     def _named_one_way(self) -> Self:

@@ -162,7 +162,9 @@ def _largest_parts(whole: JsonObject) -> list[tuple[str, bytes]]:
     """The parts that may stand outside with their canonical JSON, largest first."""
     parts = [("/edges", canonical_json(whole["edges"]))]
     for side in ("before", "after"):
-        parts += [(pointer((side, name)), canonical_json(value)) for name, value in (whole[side] or {}).items() if value is not None]
+        parts += [
+            (pointer((side, name)), canonical_json(value)) for name, value in (whole[side] or {}).items() if value is not None
+        ]
     return sorted((part for part in parts if len(part[1]) > _PLACEHOLDER), key=lambda part: len(part[1]), reverse=True)
 
 

@@ -14,8 +14,8 @@ import uvicorn
 from studbook.config import Settings
 from studbook.http.app import create_app
 from studbook.http.telemetry import set_up_logging
-from studbook.services.registry import Registry, open_registry
 from studbook.services.namespaces import prepare
+from studbook.services.registry import Registry, open_registry
 from studbook.services.tokens import create_login_link, first_caller
 
 if TYPE_CHECKING:

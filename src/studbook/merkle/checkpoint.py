@@ -62,9 +62,7 @@ def parse_checkpoint(text: bytes) -> Checkpoint:
     return Checkpoint(origin, parse_decimal(size, "the checkpoint's size"), value, tuple(extensions))
 
 
-def open_checkpoint(
-    data: bytes, keys: Sequence[VerifierKey], origin: str | None = None
-) -> tuple[Checkpoint, OpenedNote]:
+def open_checkpoint(data: bytes, keys: Sequence[VerifierKey], origin: str | None = None) -> tuple[Checkpoint, OpenedNote]:
     """Read a signed checkpoint and verify it; with `origin`, it must be that log's.
 
     Raises VerificationError.

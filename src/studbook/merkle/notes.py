@@ -8,7 +8,7 @@ import hashlib
 import unicodedata
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
@@ -223,12 +223,12 @@ class _Ed25519:
         self.verifier_key = VerifierKey(name, self.algorithm, private_key.public_key().public_bytes_raw())
 
     @classmethod
-    def generate(cls, name: str):  # type: ignore[no-untyped-def]  # noqa: ANN206 - typed by each signer
+    def generate(cls, name: str) -> Self:
         """A new key."""
         return cls(name, Ed25519PrivateKey.generate())
 
     @classmethod
-    def from_pem(cls, name: str, data: bytes):  # type: ignore[no-untyped-def]  # noqa: ANN206 - typed by each signer
+    def from_pem(cls, name: str, data: bytes) -> Self:
         """The key of an unencrypted PKCS #8 file.
 
         Raises VerificationError.
@@ -303,9 +303,7 @@ class MlDsa44Signer:
 
 
 def _pem(private_key: Ed25519PrivateKey | MLDSA44PrivateKey) -> bytes:
-    return private_key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
+    return private_key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
 
 
 def cosigned_text(text: bytes, timestamp: int) -> bytes:

@@ -62,54 +62,62 @@ def parse_policy(data: bytes) -> Policy:
     """
     if len(data) > POLICY_LIMIT:
         raise VerificationError("the policy is too large")
-    logs: list[tuple[VerifierKey, str | None]] = []
-    witnesses: list[Witness] = []
-    groups: dict[str, _Group] = {}
-    quorum: str | None = None
-    names: set[str] = set()
-    used: set[str] = set()
+    reading = _Reading()
     for number, raw in enumerate(data.split(b"\n"), 1):
         try:
             words = [word for word in re.split("[ \t]+", raw.decode().strip(" \t")) if word]
-            if not words or words[0].startswith("#"):
-                continue
-            match words:
-                case ["log", vkey, *rest] if len(rest) <= 1:
-                    key = _parse_key(vkey, {Algorithm.ED25519, Algorithm.ML_DSA_44}, [known for known, _ in logs])
-                    logs.append((key, rest[0] if rest else None))
-                case ["witness", name, vkey, *rest] if len(rest) <= 1:
-                    _declare(name, names)
-                    known = [witness.key for witness in witnesses]
-                    key = _parse_key(vkey, {Algorithm.COSIGNATURE_ED25519, Algorithm.ML_DSA_44}, known)
-                    witnesses.append(Witness(name, key, rest[0] if rest else None))
-                case ["group", name, threshold, *members] if members:
-                    _use(members, names, used)
-                    _declare(name, names)
-                    groups[name] = _Group(_parse_threshold(threshold, len(members)), tuple(members))
-                case ["quorum", name] if quorum is None and (name == _NONE or name in names):
-                    quorum = name
-                case _:
-                    raise VerificationError("is not a log, a witness, a group of names above it, or the one quorum")
+            if words and not words[0].startswith("#"):
+                reading.take(words)
         except UnicodeDecodeError:
             raise VerificationError(f"line {number} of the policy is not UTF-8") from None
         except VerificationError as error:
             raise VerificationError(f"line {number} of the policy: {error}") from None
-    if quorum is None:
+    if reading.quorum is None:
         raise VerificationError("the policy has no quorum line; write 'quorum none' to need no witness")
-    return Policy(tuple(logs), tuple(witnesses), quorum, groups)
+    return Policy(tuple(reading.logs), tuple(reading.witnesses), reading.quorum, reading.groups)
 
 
-def _declare(name: str, names: set[str]) -> None:
-    if name == _NONE or name in names:
-        raise VerificationError(f"the name {name!r} is taken")
-    names.add(name)
+class _Reading:
+    """A policy as far as it is read."""
 
+    def __init__(self) -> None:
+        self.logs: list[tuple[VerifierKey, str | None]] = []
+        self.witnesses: list[Witness] = []
+        self.groups: dict[str, _Group] = {}
+        self.quorum: str | None = None
+        self._names: set[str] = set()
+        self._members: set[str] = set()
 
-def _use(members: list[str], names: set[str], used: set[str]) -> None:
-    for member in members:
-        if member not in names or member in used:
-            raise VerificationError(f"{member!r} is not defined above, or is a member already")
-        used.add(member)
+    def take(self, words: list[str]) -> None:
+        """Read one line."""
+        match words:
+            case ["log", vkey, *rest] if len(rest) <= 1:
+                key = _parse_key(vkey, {Algorithm.ED25519, Algorithm.ML_DSA_44}, [known for known, _ in self.logs])
+                self.logs.append((key, rest[0] if rest else None))
+            case ["witness", name, vkey, *rest] if len(rest) <= 1:
+                self._declare(name)
+                known = [witness.key for witness in self.witnesses]
+                key = _parse_key(vkey, {Algorithm.COSIGNATURE_ED25519, Algorithm.ML_DSA_44}, known)
+                self.witnesses.append(Witness(name, key, rest[0] if rest else None))
+            case ["group", name, threshold, *members] if members:
+                self._use(members)
+                self._declare(name)
+                self.groups[name] = _Group(_parse_threshold(threshold, len(members)), tuple(members))
+            case ["quorum", name] if self.quorum is None and (name == _NONE or name in self._names):
+                self.quorum = name
+            case _:
+                raise VerificationError("is not a log, a witness, a group of names above it, or the one quorum")
+
+    def _declare(self, name: str) -> None:
+        if name == _NONE or name in self._names:
+            raise VerificationError(f"the name {name!r} is taken")
+        self._names.add(name)
+
+    def _use(self, members: list[str]) -> None:
+        for member in members:
+            if member not in self._names or member in self._members:
+                raise VerificationError(f"{member!r} is not defined above, or is a member already")
+            self._members.add(member)
 
 
 def _parse_key(vkey: str, algorithms: set[Algorithm], known: list[VerifierKey]) -> VerifierKey:

@@ -39,7 +39,9 @@ def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes],
         raise VerificationError("the entry does not stand at that place of the tree: the proof leads to another root")
 
 
-def verify_consistency(old_size: int, old_root: bytes, new_size: int, new_root: bytes, proof: Sequence[bytes]) -> None:
+def verify_consistency(  # noqa: C901, PLR0912 - the steps of the standard, in its order
+    old_size: int, old_root: bytes, new_size: int, new_root: bytes, proof: Sequence[bytes]
+) -> None:
     """Check that one tree is a prefix of another.
 
     Raises VerificationError.

@@ -118,9 +118,7 @@ def list_aliases(connection: Connection, namespace_id: int, model: str, paging: 
     )
 
 
-def set_alias(
-    database: Database, caller: Caller, model: str, alias: str, target: AliasTarget, if_match: str | None
-) -> Shown:
+def set_alias(database: Database, caller: Caller, model: str, alias: str, target: AliasTarget, if_match: str | None) -> Shown:
     """Set or move an alias.
 
     Raises NotFoundError, StaleRecordError, ConflictError for an archived version.

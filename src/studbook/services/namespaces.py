@@ -66,7 +66,9 @@ def create_namespace(registry: Registry, name: str) -> str:
 
     Raises InvalidDocumentError for a name that none can have, ConflictError for one that is taken.
     """
-    if fault := find_name_fault(name) or (None if quoted(name) == name else "a namespace's name holds no '/' and needs no escaping"):
+    if fault := find_name_fault(name) or (
+        None if quoted(name) == name else "a namespace's name holds no '/' and needs no escaping"
+    ):
         raise InvalidDocumentError.at("", "bad_name", fault)
     with registry.database.read() as connection:
         system = log.find_log(connection, SYSTEM_ID)

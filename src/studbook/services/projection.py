@@ -1,7 +1,7 @@
 """From a record to its rows: one function for writing, for replaying the log, and for checking the tables against it.
 
-The tables are a projection of the records (decision 0003): what is searched and constrained stands in columns and detail rows, and
-each of them follows from the record alone, or from the record and the id of the one record it belongs to.
+The tables are a projection of the records (decision 0003): what is searched and constrained stands in columns and detail rows,
+and each of them follows from the record alone, or from the record and the id of the one record it belongs to.
 """
 
 from __future__ import annotations

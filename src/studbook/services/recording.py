@@ -75,7 +75,7 @@ class Recorder:
     ) -> UUID:
         """Stage a new record with its rows, its edges and its first event, and return the event's id.
 
-        `belongs_to` is the id of the model, dataset or experiment it belongs to; `more` are columns that the record does not tell.
+        `belongs_to` is the id of the model, dataset or experiment it belongs to; `more` are columns beside the record.
         With a generation the record becomes a node of the lineage graph.
         """
         kind, record_id, namespace_id = Kind(record["kind"]), UUID(record["id"]), self.caller.namespace_id
@@ -103,7 +103,13 @@ class Recorder:
         return self._stage_event(action, record, rendered, None, edges, detail)
 
     def amend(
-        self, action: str, row: Any, record: JsonObject, *, edges: Sequence[Edge] = (), detail: JsonObject | None = None  # noqa: ANN401 - a row of any record's table
+        self,
+        action: str,
+        row: Any,  # noqa: ANN401 - a row of any record's table
+        record: JsonObject,
+        *,
+        edges: Sequence[Edge] = (),
+        detail: JsonObject | None = None,
     ) -> UUID:
         """Update a locked record (`row` has id, revision and record) and its rows with its next event; returns the event's id.
 
@@ -165,7 +171,9 @@ class Recorder:
             edges=[edge.as_json() for edge in edges],
             detail=detail,
         )
-        body, outside = render_entry(happening, follows.after if follows else NOTHING, Side(public, {value.pointer: value.commitment for value in hidden}))
+        body, outside = render_entry(
+            happening, follows.after if follows else NOTHING, Side(public, {value.pointer: value.commitment for value in hidden})
+        )
         key = {"namespace_id": namespace_id, "event_id": event_id}
         self.transaction.stage(
             events,
@@ -184,7 +192,8 @@ class Recorder:
         self.transaction.stage(outbox, key)
         self.transaction.logged.add(namespace_id)
         self.transaction.stage(
-            private_values, *({**key, "pointer": f"/after{value.pointer}", "salt": value.salt, "value": value.value} for value in hidden)
+            private_values,
+            *({**key, "pointer": f"/after{value.pointer}", "salt": value.salt, "value": value.value} for value in hidden),
         )
         self.transaction.stage(detached_values, *({**key, "pointer": value.pointer, "value": value.value} for value in outside))
         self.transaction.stage(lineage_edges, *(edge_row(namespace_id, edge, record, event_id, self.now) for edge in edges))

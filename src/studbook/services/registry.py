@@ -61,7 +61,8 @@ def open_registry(url: str, *, pool_size: int = 16, upgrade: bool = True, settin
         _bring_up_to_date(database, upgrade=upgrade)
         settings = settings or Settings()
         keys, guard = KeyFolder(settings.keys_folder()), FileGuard(settings.guard_folder())
-        keeper = LogKeeper(database, Publisher(database, keys, guard, Witnesses.from_policy(settings.log_policy)))
+        witnesses = Witnesses.from_policy(settings.log_policy, settings.witness_timeout)
+        keeper = LogKeeper(database, Publisher(database, keys, guard, witnesses))
         database.work.hook = keeper
         if upgrade:
             keeper.start()

@@ -6,7 +6,7 @@ A log is one namespace's; its newest shard is open. An index counts entries of a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
     from uuid import UUID
 
-    from sqlalchemy.engine import Connection, Row
+    from sqlalchemy.engine import Connection
 
     from studbook.storage.graph import AnyRow
 
@@ -211,14 +211,14 @@ def list_leaf_hashes(connection: Connection, namespace_id: int, shard: int, star
     return list(connection.execute(_LEAF_HASHES, parameters).scalars())
 
 
-def list_entries(connection: Connection, namespace_id: int, shard: int, start: int, end: int) -> Sequence[Row[Any]]:
-    """Entries from index `start` up to, without, `end`: index, event id, stored leaf hash, bytes (None where they are missing)."""
+def list_entries(connection: Connection, namespace_id: int, shard: int, start: int, end: int) -> Sequence[AnyRow]:
+    """Entries from index `start` up to, without, `end`, with their event's id and bytes (None where those are missing)."""
     return connection.execute(_ENTRIES, {"namespace": namespace_id, "shard": shard, "start": start, "end": end}).all()
 
 
 def iter_entries(
     connection: Connection, namespace_id: int, shard: int, start: int, end: int, *, step: int = 4096
-) -> Iterator[Sequence[Row[Any]]]:
+) -> Iterator[Sequence[AnyRow]]:
     """The entries in groups."""
     for first in range(start, end, step):
         yield list_entries(connection, namespace_id, shard, first, min(first + step, end))
@@ -251,9 +251,7 @@ def find_checkpoint_from(connection: Connection, namespace_id: int, shard: int, 
     """The oldest checkpoint of a shard whose size is at least `least`."""
     statement = (
         sa.select(log_checkpoints.c.size, log_checkpoints.c.note, log_checkpoints.c.created_at)
-        .where(
-            log_checkpoints.c.namespace_id == namespace_id, log_checkpoints.c.shard == shard, log_checkpoints.c.size >= least
-        )
+        .where(log_checkpoints.c.namespace_id == namespace_id, log_checkpoints.c.shard == shard, log_checkpoints.c.size >= least)
         .order_by(log_checkpoints.c.size)
         .limit(1)
     )

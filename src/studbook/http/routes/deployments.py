@@ -32,7 +32,9 @@ def list_deployments(
 
 
 @router.post("/deployments", status_code=201, responses=answered(DeploymentAnswer, 201), openapi_extra=body_schema(NewDeployment))
-def deploy(session: CurrentSession, document: Annotated[NewDeployment, Depends(body_of(NewDeployment))], wait: Wait = WaitFor.NONE) -> Response:
+def deploy(
+    session: CurrentSession, document: Annotated[NewDeployment, Depends(body_of(NewDeployment))], wait: Wait = WaitFor.NONE
+) -> Response:
     """Record that a version is served on a target; what was served there before has ended."""
     return written(session, deployments.deploy(session.database, session.caller, document), wait, 201)
 

@@ -82,7 +82,9 @@ def set_alias(
 
 
 @router.delete("/models/{model}/aliases/{alias}", status_code=204)
-def delete_alias(session: CurrentSession, model: PathName, alias: PathName, if_match: IfMatch = None, wait: Wait = WaitFor.NONE) -> Response:
+def delete_alias(
+    session: CurrentSession, model: PathName, alias: PathName, if_match: IfMatch = None, wait: Wait = WaitFor.NONE
+) -> Response:
     """Remove an alias; the version stays."""
     shown = models.delete_alias(session.database, session.caller, model, alias, if_match)
     if wait is WaitFor.PROOF:

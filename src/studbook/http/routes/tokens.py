@@ -15,7 +15,6 @@ from studbook.http.answers import (
     answered,
     json_response,
     page,
-    record_response,
 )
 from studbook.http.auth import CurrentPaging, CurrentSession
 from studbook.http.bodies import body_of
@@ -27,7 +26,9 @@ router = APIRouter(tags=["tokens"])
 
 
 @router.post("/tokens", status_code=201, responses=answered(NewTokenAnswer, 201), openapi_extra=body_schema(NewToken))
-def create_token(session: CurrentSession, document: Annotated[NewToken, Depends(body_of(NewToken))], wait: Wait = WaitFor.NONE) -> Response:
+def create_token(
+    session: CurrentSession, document: Annotated[NewToken, Depends(body_of(NewToken))], wait: Wait = WaitFor.NONE
+) -> Response:
     """Make a token; its secret stands in this answer alone."""
     return written(session, tokens.create_token(session.database, session.caller, document), wait, 201)
 

@@ -145,7 +145,7 @@ class LogKeeper:
             except (StudbookError, *UNANSWERED):
                 _log.warning("the database did not answer; the log is kept on later")
                 time.sleep(_IDLE_SECONDS)
-            except Exception:
+            except Exception:  # noqa: BLE001 - the thread must outlive whatever it meets
                 _log.exception("keeping the log failed; it is tried again")
                 time.sleep(_IDLE_SECONDS)
             self._expire()
@@ -155,7 +155,8 @@ class LogKeeper:
     def _find_left(self) -> set[int]:
         """The namespaces where another process stopped before it was done."""
         with self._database.read() as connection:
-            return {*log.list_waiting_namespaces(connection), *log.list_unpublished(connection)} - self.unsigned.keys()
+            left = {*log.list_waiting_namespaces(connection), *log.list_unpublished(connection)}
+        return left - self.halted.keys()
 
     def _keep(self, namespace_id: int) -> None:
         if namespace_id in self.halted:

@@ -26,6 +26,7 @@ from studbook.merkle.proofs import verify_consistency
 from studbook.merkle.tiles import consistency_proof, full_tiles_between, tile_root, tree_root
 from studbook.services.audit.guard import GuardError
 from studbook.services.audit.tiles import StoredTiles
+from studbook.services.audit.witnessing import QuorumError, RollbackError
 from studbook.storage import log
 
 if TYPE_CHECKING:
@@ -88,7 +89,12 @@ class Publisher:
             signers = self._signers(connection, namespace_id, tree.shard)
             self._advance_guard(connection, namespace_id, tree, checkpoint, last)
         note = Note(checkpoint.text, tuple(signer.sign(checkpoint.text) for signer in signers))
-        note = self._witnesses.cosigned(note, checkpoint, lambda old: self._prove(namespace_id, tree.shard, old, tree.size))
+        try:
+            note = self._witnesses.cosigned(note, checkpoint, lambda old: self._prove(namespace_id, tree.shard, old, tree.size))
+        except RollbackError as error:
+            raise HaltError(str(error)) from error
+        except QuorumError as error:
+            raise UnsignedError(str(error)) from error
         encoded = note.encode()
         self._database.work.run(lambda transaction: _store(transaction, namespace_id, tree, encoded))
         return Published(tree.shard, tree.size, encoded)
@@ -110,7 +116,9 @@ class Publisher:
         signers = [signer for key in keys if (signer := self._keys.find(key)) is not None]
         if not signers:
             names = ", ".join(str(self._keys.path(key)) for key in keys)
-            raise UnsignedError(f"no key of this log is here, so its checkpoints are not signed by this process; it looks for {names}")
+            raise UnsignedError(
+                f"no key of this log is here, so its checkpoints are not signed by this process; it looks for {names}"
+            )
         return signers
 
     def _load_guard(self, origin: str, tree: Tree, last: AnyRow | None) -> Checkpoint | None:
@@ -154,19 +162,8 @@ class Publisher:
         raise UnsignedError(message)
 
     def _verify(self, connection: Connection, namespace_id: int, tree: Tree, guarded: Checkpoint | None) -> None:
-        tiles = StoredTiles(connection, namespace_id, tree.shard)
-        start = guarded.size if guarded else 0
         try:
-            _recheck_entries(connection, namespace_id, tree, start)
-            for tile in full_tiles_between(start, tree.size):
-                roots = log.list_tile_roots(connection, namespace_id, tree.shard, tile.level, tile.number, tile.number + 1)
-                if roots != [tile_root(tiles(tile))]:
-                    raise VerificationError(f"{tile.path} is stored with another root than its hashes have")
-            if tree_root(tree.size, tiles) != tree.root:
-                raise VerificationError("the root from the stored tiles is not the integrator's")
-            if guarded is not None:
-                proof = consistency_proof(guarded.size, tree.size, tiles)
-                verify_consistency(guarded.size, guarded.root, tree.size, tree.root, proof)
+            _verify_growth(connection, namespace_id, tree, guarded)
         except VerificationError as error:
             since = f" since the signed checkpoint of {guarded.size} entries" if guarded else ""
             raise HaltError(f"the log of namespace {namespace_id} does not follow{since}: {error}") from error
@@ -176,11 +173,30 @@ class Publisher:
             return consistency_proof(old, new, StoredTiles(connection, namespace_id, shard))
 
 
+def _verify_growth(connection: Connection, namespace_id: int, tree: Tree, guarded: Checkpoint | None) -> None:
+    """Compute everything anew that a signature would make final.
+
+    Raises VerificationError.
+    """
+    tiles = StoredTiles(connection, namespace_id, tree.shard)
+    start = guarded.size if guarded else 0
+    _recheck_entries(connection, namespace_id, tree, start)
+    for tile in full_tiles_between(start, tree.size):
+        roots = log.list_tile_roots(connection, namespace_id, tree.shard, tile.level, tile.number, tile.number + 1)
+        if roots != [tile_root(tiles(tile))]:
+            raise VerificationError(f"{tile.path} is stored with another root than its hashes have")
+    if tree_root(tree.size, tiles) != tree.root:
+        raise VerificationError("the root from the stored tiles is not the integrator's")
+    if guarded is not None:
+        proof = consistency_proof(guarded.size, tree.size, tiles)
+        verify_consistency(guarded.size, guarded.root, tree.size, tree.root, proof)
+
+
 def _recheck_entries(connection: Connection, namespace_id: int, tree: Tree, start: int) -> None:
     """Read the new entries back from the database and hash them anew: one flipped bit, once signed, cannot be mended."""
     expected = start
     for rows in log.iter_entries(connection, namespace_id, tree.shard, start, tree.size):
-        for index, _, stored, body in rows:
+        for index, stored, body in ((row.entry_index, row.leaf_hash, row.body) for row in rows):
             if index != expected or body is None or leaf_hash(body) != stored:
                 raise VerificationError(f"entry {expected} is not what was hashed when it was integrated")
             expected += 1

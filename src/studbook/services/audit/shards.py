@@ -55,4 +55,3 @@ def add_key(recorder: Recorder, shard: int, key: VerifierKey) -> None:
         "status": "active",
     }
     recorder.register(Action.LOG_KEY_ADDED, record)
-

@@ -113,9 +113,7 @@ class InputStager:
         state = self._resolution.datasets[name] = DatasetState(found.id, 0)
         return state
 
-    def _stage_run(
-        self, part: RunPart, state: RunState | None, staged: Staged, also_from: list[Found], *, sealing: bool
-    ) -> None:
+    def _stage_run(self, part: RunPart, state: RunState | None, staged: Staged, also_from: list[Found], *, sealing: bool) -> None:
         if state is not None:
             self._continue_run(part, state, staged, sealing=sealing)
             return
@@ -219,4 +217,3 @@ class InputStager:
 
     def _heading(self, kind: Kind, found: Found) -> JsonObject:
         return heading(self._recorder, kind, found)
-

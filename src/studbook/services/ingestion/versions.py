@@ -115,4 +115,3 @@ def _version_record(
         "run": {"name": staged.run.name, "id": str(staged.run.id)} if staged.run else None,
         "personal": list(part.personal),
     }
-
