@@ -74,7 +74,9 @@ _LEAF_HASHES: Final = (
     .order_by(log_entries.c.entry_index)
 )
 _ENTRIES: Final = (
-    sa.select(log_entries.c.entry_index, log_entries.c.event_id, log_entries.c.leaf_hash, events.c.body)
+    sa.select(
+        log_entries.c.entry_index, log_entries.c.event_id, log_entries.c.leaf_hash, events.c.body, events.c.id.label("known")
+    )
     .select_from(
         log_entries.outerjoin(
             events, sa.and_(events.c.namespace_id == log_entries.c.namespace_id, events.c.id == log_entries.c.event_id)
