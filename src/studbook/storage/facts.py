@@ -6,15 +6,26 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from studbook.domain.series import Series
 from studbook.storage.reading import columns
-from studbook.storage.tables import aliases, api_tokens, deployments, namespaces
+from studbook.storage.tables import (
+    aliases,
+    api_tokens,
+    deployments,
+    lineage_edges,
+    model_versions,
+    namespaces,
+    run_metrics,
+    run_series,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from uuid import UUID
 
     from sqlalchemy.engine import Connection, Row
 
+    from studbook.domain.series import Point
     from studbook.storage.graph import AnyRow
 
 
@@ -84,3 +95,41 @@ def last_namespace(connection: Connection) -> int:
 def touch(connection: Connection) -> None:
     """Write without changing anything: it fails where a real write would."""
     connection.execute(namespaces.update().where(namespaces.c.id == 0).values(name=namespaces.c.name))
+
+
+def list_version_numbers(connection: Connection, namespace_id: int, model_ids: Collection[UUID]) -> dict[UUID, dict[int, UUID]]:
+    """The ids of the versions of models by their numbers."""
+    statement = sa.select(model_versions.c.model_id, model_versions.c.number, model_versions.c.id).where(
+        model_versions.c.namespace_id == namespace_id, model_versions.c.model_id.in_(list(model_ids))
+    )
+    found: dict[UUID, dict[int, UUID]] = {}
+    for model_id, number, version_id in connection.execute(statement):
+        found.setdefault(model_id, {})[number] = version_id
+    return found
+
+
+def list_series(connection: Connection, namespace_id: int, run_ids: Collection[UUID]) -> dict[UUID, dict[str, Series]]:
+    """How far the metric series of runs have come, by name."""
+    statement = sa.select(run_series.c.run_id, run_series.c.name, run_series.c.points, run_series.c.digest).where(
+        run_series.c.namespace_id == namespace_id, run_series.c.run_id.in_(list(run_ids))
+    )
+    found: dict[UUID, dict[str, Series]] = {}
+    for run_id, name, points, digest in connection.execute(statement):
+        found.setdefault(run_id, {})[name] = Series(points, digest)
+    return found
+
+
+def list_points(connection: Connection, namespace_id: int, run_id: UUID, name: str) -> list[Point]:
+    """The points of one series in their order: step, value, time."""
+    statement = (
+        sa.select(run_metrics.c.step, run_metrics.c.value, run_metrics.c.recorded_at)
+        .where(run_metrics.c.namespace_id == namespace_id, run_metrics.c.run_id == run_id, run_metrics.c.name == name)
+        .order_by(run_metrics.c.position)
+    )
+    return [(step, value, recorded_at) for step, value, recorded_at in connection.execute(statement)]
+
+
+def iter_edges(connection: Connection, namespace_id: int) -> Iterator[AnyRow]:
+    """Every lineage edge."""
+    statement = sa.select(lineage_edges).where(lineage_edges.c.namespace_id == namespace_id)
+    yield from connection.execution_options(yield_per=1_000).execute(statement)

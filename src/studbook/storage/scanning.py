@@ -91,16 +91,12 @@ def find_events(connection: Connection, namespace_id: int, event_ids: Collection
     return {row.id: row for row in connection.execute(statement)}
 
 
-def find_private_values(
-    connection: Connection, namespace_id: int, event_ids: Collection[UUID]
-) -> dict[UUID, dict[str, AnyRow]]:
+def find_private_values(connection: Connection, namespace_id: int, event_ids: Collection[UUID]) -> dict[UUID, dict[str, AnyRow]]:
     """The personal values of events that are still there, by event and place."""
     return _values(connection, private_values, namespace_id, event_ids)
 
 
-def find_detached_values(
-    connection: Connection, namespace_id: int, event_ids: Collection[UUID]
-) -> dict[UUID, dict[str, AnyRow]]:
+def find_detached_values(connection: Connection, namespace_id: int, event_ids: Collection[UUID]) -> dict[UUID, dict[str, AnyRow]]:
     """The values of events that stand outside their entries, by event and place."""
     return _values(connection, detached_values, namespace_id, event_ids)
 

@@ -77,9 +77,7 @@ def check_structure(connection: Connection, namespace_id: int, report: LogReport
         report.add(Layer.STRUCTURE, "entries", f"the tree has {report.size} entries, and there are {count} rows ({held})")
 
 
-def rebuild_tree(
-    connection: Connection, namespace_id: int, report: LogReport, shard: int, wanted: Iterable[int]
-) -> Rebuilt:
+def rebuild_tree(connection: Connection, namespace_id: int, report: LogReport, shard: int, wanted: Iterable[int]) -> Rebuilt:
     """Hash every entry anew, whatever the tree's own row says its size is."""
     rebuilt = Rebuilt(frozenset(wanted))
     _, last, count = scanning.entry_bounds(connection, namespace_id, shard)
@@ -131,9 +129,7 @@ def check_tree(connection: Connection, namespace_id: int, report: LogReport, reb
         report.add(Layer.STRUCTURE, f"tile {level}/{number}", "is missing")
 
 
-def check_checkpoints(
-    connection: Connection, namespace_id: int, report: LogReport, rebuilt: Rebuilt, shard: int
-) -> None:
+def check_checkpoints(connection: Connection, namespace_id: int, report: LogReport, rebuilt: Rebuilt, shard: int) -> None:
     """Verify every signed checkpoint against the keys of the log and the tree of its size."""
     keys = [parse_vkey(row.vkey) for row in log.list_keys(connection, namespace_id, shard)]
     last = 0

@@ -1,0 +1,80 @@
+"""Checks a registry's logs and tables against each other, and against what was signed and kept outside the database.
+
+Layer by layer: rows without gap, hashes and tiles, signed checkpoints, the guard and checkpoints that others kept, each
+subject's chain, the values beside the log, and last the replay, which finds a row that was changed without an event.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from studbook.services.audit.fsck import tree
+from studbook.services.audit.fsck.chains import read_history
+from studbook.services.audit.fsck.findings import Finding, Layer, LogReport
+from studbook.services.audit.fsck.replay import Replay
+from studbook.services.audit.guard import FileGuard, GuardError
+from studbook.storage import log, scanning
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from sqlalchemy.engine import Connection
+
+    from studbook.merkle.checkpoint import Checkpoint
+    from studbook.storage.database import Database
+    from studbook.storage.graph import AnyRow
+
+__all__ = ["Finding", "Layer", "LogReport", "check_logs"]
+
+
+def check_logs(database: Database, guard: FileGuard, against: Sequence[Checkpoint] = ()) -> Iterator[LogReport]:
+    """Check every log; `against` are verified checkpoints that somebody kept, of whichever logs."""
+    with database.read() as connection:
+        logs = log.list_logs(connection)
+        for namespace_id in dict.fromkeys(row.namespace_id for row in logs):
+            yield from _check_namespace(connection, [row for row in logs if row.namespace_id == namespace_id], guard, against)
+
+
+def _check_namespace(
+    connection: Connection, shards: list[AnyRow], guard: FileGuard, against: Sequence[Checkpoint]
+) -> Iterator[LogReport]:
+    namespace_id = shards[0].namespace_id
+    reports = []
+    for row in shards:
+        report = LogReport(row.namespace, row.origin, row.size)
+        reports.append(report)
+        tree.check_structure(connection, namespace_id, report, row.shard)
+        _check_shard(connection, namespace_id, row, report, guard, against)
+    newest = reports[-1]
+    history = read_history(connection, namespace_id, newest, [(row.shard, row.size) for row in shards])
+    Replay(connection, namespace_id, newest, history).run()
+    yield from reports
+
+
+def _check_shard(
+    connection: Connection,
+    namespace_id: int,
+    row: AnyRow,
+    report: LogReport,
+    guard: FileGuard,
+    against: Sequence[Checkpoint],
+) -> None:
+    guarded = None
+    sizes = set(scanning.list_checkpoint_sizes(connection, namespace_id, row.shard))
+    try:
+        guarded = guard.load(row.origin)
+        if guarded is None and sizes:
+            report.add(Layer.GUARD, "guard", f"{guard.path(row.origin)} is gone, though checkpoints were signed")
+    except GuardError as error:
+        report.add(Layer.GUARD, "guard", str(error))
+    outside = [checkpoint for checkpoint in against if checkpoint.origin == row.origin]
+    sizes |= {checkpoint.size for checkpoint in (*outside, *([guarded] if guarded else []))}
+    rebuilt = tree.rebuild_tree(connection, namespace_id, report, row.shard, sizes)
+    stored = log.find_tree(connection, namespace_id, row.shard)
+    if stored is not None:
+        tree.check_tree(connection, namespace_id, report, rebuilt, stored)
+    tree.check_checkpoints(connection, namespace_id, report, rebuilt, row.shard)
+    if guarded is not None:
+        tree.compare_checkpoint(report, Layer.GUARD, "guard", guarded, rebuilt)
+    for checkpoint in outside:
+        tree.compare_checkpoint(report, Layer.GUARD, f"kept checkpoint {checkpoint.size}", checkpoint, rebuilt)

@@ -1,0 +1,180 @@
+"""Checks of what entries say: their form, their columns, each subject's chain, and the values beside the log."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from studbook.domain.canonical import canonical_json, read_canonical
+from studbook.domain.entries import after_of, read_entry
+from studbook.domain.events import Action
+from studbook.domain.privacy import commit
+from studbook.merkle.hashing import leaf_hash
+from studbook.services.audit.fsck.findings import Layer
+from studbook.storage import log, scanning
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sqlalchemy.engine import Connection
+
+    from studbook.domain.canonical import JsonObject
+    from studbook.domain.entries import Side
+    from studbook.services.audit.fsck.findings import LogReport
+    from studbook.storage.graph import AnyRow
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The last entry of a subject: what its next one must follow from, and where its record is told."""
+
+    revision: int
+    event_id: UUID
+    leaf: str
+    after: bytes
+    kind: str
+    name: str
+
+
+@dataclass(slots=True)
+class History:
+    """What the log says as a whole: the head of each subject, every edge, and what was erased."""
+
+    heads: dict[UUID, Head] = field(default_factory=dict)
+    edges: dict[tuple[str, str, str, str], tuple[UUID, str]] = field(default_factory=dict)
+    erased: set[tuple[str, str]] = field(default_factory=set)
+    # Values that are missing, to be compared with what was erased once the whole log is read.
+    missing: list[tuple[str, str, str]] = field(default_factory=list)
+
+
+def read_history(connection: Connection, namespace_id: int, report: LogReport, shards: Sequence[tuple[int, int]]) -> History:
+    """Read the entries of all shards in their order and check each against the one before it of the same subject."""
+    history = History()
+    for shard, size in shards:
+        for rows in log.iter_entries(connection, namespace_id, shard, 0, size, step=1_000):
+            ids = [row.event_id for row in rows]
+            events = scanning.find_events(connection, namespace_id, ids)
+            private = scanning.find_private_values(connection, namespace_id, ids)
+            detached = scanning.find_detached_values(connection, namespace_id, ids)
+            for row in rows:
+                event = events.get(row.event_id)
+                if event is None or event.body is None:
+                    continue
+                entry = _read(row.entry_index, event, report)
+                if entry is not None:
+                    _check_values(report, history, entry, private.get(event.id, {}), detached.get(event.id, {}))
+                    _follow(report, history, row.entry_index, entry, event.body)
+    for event_id, place, subject in history.missing:
+        if (event_id, place) in history.erased:
+            report.erased += 1
+        else:
+            report.add(
+                Layer.VALUES,
+                subject,
+                f"the personal value at {place} of event {event_id} is missing, and no entry says it was erased",
+            )
+    return history
+
+
+def _read(index: int, event: AnyRow, report: LogReport) -> JsonObject | None:
+    """The entry, if it is one and its event's columns say the same."""
+    place = f"entry {index}"
+    try:
+        entry = read_entry(event.body)
+        columns = {
+            "id": str(event.id),
+            "subject_id": str(event.subject_id),
+            "rev": event.revision,
+            "action": event.action,
+            "actor": event.actor,
+            "subject": event.subject,
+            "occurred_at": event.occurred_at,
+        }
+        for name, value in columns.items():
+            if entry[name] != value:
+                report.add(Layer.CHAINS, place, f"its event's column for {name!r} says {str(value)[:80]!r}")
+        record = entry["after"]
+        if not isinstance(record, dict) or not {"kind", "name", "id"} <= record.keys():
+            report.add(Layer.CHAINS, place, "holds no record")
+            return None
+    except (ValueError, TypeError, AttributeError) as error:
+        report.add(Layer.CHAINS, place, f"is not what entries are: {error}")
+        return None
+    return entry
+
+
+def _follow(report: LogReport, history: History, index: int, entry: JsonObject, body: bytes) -> None:
+    subject_id, place = UUID(entry["subject_id"]), f"entry {index}"
+    last = history.heads.get(subject_id)
+    expected = last.revision + 1 if last else 1
+    if entry["rev"] != expected:
+        report.add(
+            Layer.CHAINS, place, f"is revision {entry['rev']} of {entry['subject']}, and revision {expected} should follow"
+        )
+    elif entry["prev"] != (last.leaf if last else None):
+        report.add(Layer.CHAINS, place, f"does not follow from the entry before it of {entry['subject']}")
+    elif last is not None and _digest(_before_of(entry)) != last.after:
+        report.add(Layer.CHAINS, place, f"shows {entry['subject']} before as it was not")
+    leaf = base64.b64encode(leaf_hash(body)).decode()
+    record = entry["after"]
+    history.heads[subject_id] = Head(
+        entry["rev"], UUID(entry["id"]), leaf, _digest(after_of(entry)), record["kind"], record["name"]
+    )
+    for edge in entry["edges"] or ():
+        key = (edge["source"], edge["target"], edge["relation"], edge["role"] or "")
+        history.edges.setdefault(key, (UUID(entry["id"]), entry["occurred_at"]))
+    if entry["action"] == Action.PRIVACY_ERASED:
+        history.erased |= {(value["event"], value["pointer"]) for value in entry["detail"]["values"]}
+
+
+def _before_of(entry: JsonObject) -> Side:
+    flipped = {
+        "after": entry["before"],
+        "private": {
+            place.replace("/before/", "/after/", 1): mark
+            for place, mark in entry["private"].items()
+            if place.startswith("/before/")
+        },
+        "detached": {
+            place.replace("/before/", "/after/", 1): mark
+            for place, mark in entry["detached"].items()
+            if place.startswith("/before/")
+        },
+    }
+    return after_of(flipped)
+
+
+def _digest(side: Side) -> bytes:
+    """By what two sides are compared; which parts stand outside may differ, so those count as null in both."""
+    from studbook.domain.privacy import blanked
+
+    body = canonical_json(blanked(read_canonical(side.body), side.detached))
+    return hashlib.sha256(body + canonical_json(dict(side.private))).digest()
+
+
+def _check_values(
+    report: LogReport, history: History, entry: JsonObject, private: Mapping[str, AnyRow], detached: Mapping[str, AnyRow]
+) -> None:
+    subject = entry["subject"]
+    for place, mark in entry["detached"].items():
+        row = detached.get(place)
+        if row is None:
+            report.add(Layer.VALUES, subject, f"the value at {place} of event {entry['id']} is missing")
+        elif f"sha256:{hashlib.sha256(row.value).hexdigest()}" != mark["digest"]:
+            report.add(Layer.VALUES, subject, f"the value at {place} of event {entry['id']} has another digest")
+    for place, commitment in entry["private"].items():
+        # What stands before is the value that the entry before holds.
+        if not place.startswith("/after/"):
+            continue
+        row = private.get(place)
+        if row is None:
+            history.missing.append((entry["id"], place, subject))
+        elif commit(row.salt, row.value) != commitment:
+            report.add(
+                Layer.VALUES, subject, f"the personal value at {place} of event {entry['id']} does not open its commitment"
+            )
+    for place in private.keys() - entry["private"].keys() | detached.keys() - entry["detached"].keys():
+        report.add(Layer.VALUES, subject, f"there is a value at {place} of event {entry['id']} that the entry does not name")
