@@ -1,8 +1,8 @@
 """The guard: the last checkpoint of each log, kept outside the database and changed by compare-and-swap before one is signed.
 
-Without it a database restored from an older backup, or cut back consistently, passes every check of the
-database alone. So the folder must not be restored with the database: it belongs on another volume (`STUDBOOK_GUARD`). Processes of one machine,
-or of one shared file system with locks, may share it.
+Without it a database restored from an older backup, or cut back consistently, passes every check of the database alone. So the
+folder must not be restored with the database: it belongs on another volume (`STUDBOOK_GUARD`). Processes of one machine, or of
+one shared file system with locks, may share it.
 """
 
 from __future__ import annotations

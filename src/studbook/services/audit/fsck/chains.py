@@ -11,7 +11,7 @@ from uuid import UUID
 from studbook.domain.canonical import canonical_json, read_canonical
 from studbook.domain.entries import after_of, read_entry
 from studbook.domain.events import Action
-from studbook.domain.privacy import commit
+from studbook.domain.privacy import blanked, commit
 from studbook.merkle.hashing import leaf_hash
 from studbook.services.audit.fsck.findings import Layer
 from studbook.storage import log, scanning
@@ -149,8 +149,6 @@ def _before_of(entry: JsonObject) -> Side:
 
 def _digest(side: Side) -> bytes:
     """By what two sides are compared; which parts stand outside may differ, so those count as null in both."""
-    from studbook.domain.privacy import blanked
-
     body = canonical_json(blanked(read_canonical(side.body), side.detached))
     return hashlib.sha256(body + canonical_json(dict(side.private))).digest()
 

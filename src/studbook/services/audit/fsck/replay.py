@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 from studbook.domain.canonical import canonical_json, read_canonical
 from studbook.domain.entries import opened, read_entry
-from studbook.domain.names import Kind
+from studbook.domain.names import Kind, dataset_name, model_name, quoted
 from studbook.domain.series import Series
 from studbook.services.audit.fsck.findings import Layer
 from studbook.services.projection import BELONGS_TO, DETAIL_KEYS, alias_rows, columns_of, details_of
@@ -29,6 +28,8 @@ from studbook.storage.tables import (
 )
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     import sqlalchemy as sa
     from sqlalchemy.engine import Connection
 
@@ -178,8 +179,8 @@ class Replay:
         for model_id, record in records.items():
             versions = numbers.get(model_id, {})
             named = {name: number for name, number in record["aliases"].items() if number in versions}
-            for row in alias_rows(self.namespace_id, {**record, "aliases": named}, versions):
-                expected[_key(aliases, row)] = row
+            rows_of_model = alias_rows(self.namespace_id, {**record, "aliases": named}, versions)
+            expected |= {_key(aliases, alias): alias for alias in rows_of_model}
         self._compare_table(aliases, "model_id", expected, {key: record["name"] for key, record in records.items()}, seen)
         for row in rows:
             last = max(numbers.get(row.id, {}), default=0)
@@ -216,6 +217,9 @@ class Replay:
                     self._differs(head.name, "its node of the lineage graph is gone or differs")
         for node in nodes.values():
             self._differs(node.name, "is a node of the lineage graph that the log does not know")
+        self._compare_edges(by_name)
+
+    def _compare_edges(self, by_name: dict[str, UUID]) -> None:
         expected = {}
         for (source, target, relation, role), (event_id, _) in self.history.edges.items():
             expected[by_name.get(target), by_name.get(source), relation, role] = (event_id, source, target)
@@ -235,8 +239,6 @@ def _key(table: sa.Table, row: dict[str, Any]) -> tuple[Any, ...]:
 
 def _owner_name(kind: Kind, record: JsonObject) -> str | None:
     """The name of the record that another belongs to."""
-    from studbook.domain.names import dataset_name, model_name, quoted
-
     if kind is Kind.MODEL_VERSION:
         return model_name(record["model"])
     if kind is Kind.DATASET_VERSION:

@@ -155,7 +155,7 @@ def compare_checkpoint(report: LogReport, layer: Layer, place: str, checkpoint: 
         report.add(
             layer,
             place,
-            f"covers {checkpoint.size} entries, and the log has {rebuilt.tree.size}: it was cut back, or an older backup restored",
+            f"covers {checkpoint.size} entries, and the log has {rebuilt.tree.size}: it was cut back, or is an older backup",
         )
     elif rebuilt.roots.get(checkpoint.size) != checkpoint.root:
         report.add(layer, place, f"the first {checkpoint.size} entries are not those it was signed over: the log was rewritten")
