@@ -135,11 +135,24 @@ def delete_personal_values(connection: sa.Connection) -> None:
     connection.execute(T.private_values.delete())
 
 
+def _first_version(connection: sa.Connection) -> Any:
+    """The first version of the first model."""
+    statement = sa.select(T.model_versions).where(T.model_versions.c.number == 1).order_by(T.model_versions.c.id)
+    row = connection.execute(statement).first()
+    assert row is not None
+    return row
+
+
+def _change_version(connection: sa.Connection, **values: Any) -> None:
+    row = _first_version(connection)
+    connection.execute(T.model_versions.update().where(T.model_versions.c.id == row.id).values(values))
+
+
 def change_record(connection: sa.Connection) -> None:
-    row = connection.execute(sa.select(T.model_versions).where(T.model_versions.c.number == 1)).one()
-    changed = row.record.replace(b'"value":0.9', b'"value":0.99')
-    assert changed != row.record
-    connection.execute(T.model_versions.update().where(T.model_versions.c.number == 1).values(record=changed))
+    record = _first_version(connection).record
+    changed = record.replace(b'"value":0.9', b'"value":0.99')
+    assert changed != record
+    _change_version(connection, record=changed)
 
 
 def change_metric(connection: sa.Connection) -> None:
@@ -147,12 +160,11 @@ def change_metric(connection: sa.Connection) -> None:
 
 
 def change_column(connection: sa.Connection) -> None:
-    connection.execute(T.model_versions.update().where(T.model_versions.c.number == 1).values(archived_at="2026-01-01"))
+    _change_version(connection, archived_at="2026-01-01")
 
 
 def move_alias(connection: sa.Connection) -> None:
-    first = connection.execute(sa.select(T.model_versions.c.id).where(T.model_versions.c.number == 1)).scalar_one()
-    connection.execute(T.aliases.update().values(version_id=first))
+    connection.execute(T.aliases.update().values(version_id=_first_version(connection).id))
 
 
 def remove_owner(connection: sa.Connection) -> None:
@@ -164,8 +176,7 @@ def delete_version(connection: sa.Connection) -> None:
 
 
 def add_tag(connection: sa.Connection) -> None:
-    version = connection.execute(sa.select(T.model_versions.c.id).where(T.model_versions.c.number == 1)).scalar_one()
-    values = {"namespace_id": NAMESPACE, "version_id": version, "key": "approved", "value": "yes"}
+    values = {"namespace_id": NAMESPACE, "version_id": _first_version(connection).id, "key": "approved", "value": "yes"}
     connection.execute(T.version_tags.insert().values(values))
 
 
@@ -222,6 +233,9 @@ ATTACKS: dict[Callable[[sa.Connection], None], Layer] = {
 
 @pytest.fixture
 def attacked(filled: Site) -> Site:
+    """A site whose log has a full tile, too, and in which nothing is wrong yet."""
+    with filled.open() as client:
+        fill(client, 120, "large")
     assert [finding for report in filled.fsck() for finding in report.findings] == []
     return filled
 

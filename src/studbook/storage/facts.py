@@ -12,7 +12,6 @@ from studbook.storage.tables import (
     aliases,
     api_tokens,
     deployments,
-    lineage_edges,
     model_versions,
     namespaces,
     run_metrics,
@@ -20,7 +19,7 @@ from studbook.storage.tables import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from uuid import UUID
 
     from sqlalchemy.engine import Connection, Row
@@ -127,9 +126,3 @@ def list_points(connection: Connection, namespace_id: int, run_id: UUID, name: s
         .order_by(run_metrics.c.position)
     )
     return [(step, value, recorded_at) for step, value, recorded_at in connection.execute(statement)]
-
-
-def iter_edges(connection: Connection, namespace_id: int) -> Iterator[AnyRow]:
-    """Every lineage edge."""
-    statement = sa.select(lineage_edges).where(lineage_edges.c.namespace_id == namespace_id)
-    yield from connection.execution_options(yield_per=1_000).execute(statement)

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from studbook.storage.tables import (
     detached_values,
     events,
+    lineage_edges,
     log_checkpoints,
     log_entries,
     log_tiles,
@@ -122,6 +123,13 @@ def iter_rows(connection: Connection, table: sa.Table, namespace_id: int, *, ste
             group = []
     if group:
         yield group
+
+
+def iter_edges(connection: Connection, namespace_id: int) -> Iterator[AnyRow]:
+    """Every lineage edge, in the order of the table's key."""
+    c = lineage_edges.c
+    statement = sa.select(lineage_edges).where(c.namespace_id == namespace_id)
+    yield from _in_parts(connection, statement, (c.target_id, c.source_id, c.relation, c.role))
 
 
 def list_details(

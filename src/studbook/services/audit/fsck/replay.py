@@ -223,7 +223,7 @@ class Replay:
         expected = {}
         for (source, target, relation, role), (event_id, _) in self.history.edges.items():
             expected[by_name.get(target), by_name.get(source), relation, role] = (event_id, source, target)
-        for row in facts.iter_edges(self.connection, self.namespace_id):
+        for row in scanning.iter_edges(self.connection, self.namespace_id):
             known = expected.pop((row.target_id, row.source_id, row.relation, row.role), None)
             if known is None:
                 self._differs(f"edge {row.source_id} → {row.target_id}", "is drawn, and no event drew it")
