@@ -370,6 +370,74 @@ class EvaluationAnswer(RecordedAnswer):
     version: VersionAnswer
 
 
+class PlaceInLogAnswer(BaseModel):
+    """Where an entry stands."""
+
+    shard: int
+    index: int
+
+
+class LoggedEventAnswer(BaseModel):
+    """An event of the audit log with its values in place; without its entry once that was purged."""
+
+    id: str
+    action: str
+    actor: str
+    occurred_at: str
+    subject: str
+    subject_id: str
+    rev: int
+    purged: bool
+    log: PlaceInLogAnswer | None
+    leaf_hash: str | None
+    authenticated_by: str | None = None
+    prev: str | None = None
+    before: dict[str, Any] | None = None
+    after: dict[str, Any] | None = None
+    private: dict[str, str] | None = None
+    detached: dict[str, Any] | None = None
+    edges: list[dict[str, Any]] | None = None
+    detail: dict[str, Any] | None = None
+
+
+class InclusionAnswer(BaseModel):
+    """The audit path of an entry; hashes in base64, lowest first."""
+
+    index: int
+    size: int
+    leaf_hash: str
+    hashes: list[str]
+
+
+class ConsistencyAnswer(BaseModel):
+    """The consistency proof between two trees; hashes in base64."""
+
+    old: int
+    new: int
+    hashes: list[str]
+
+
+class LogKeyAnswer(BaseModel):
+    """A key that signs, or signed, a shard's checkpoints."""
+
+    vkey: str
+    fingerprint: str
+    algorithm: str
+    status: str
+
+
+class ShardAnswer(BaseModel):
+    """A shard of a log."""
+
+    shard: int
+    origin: str
+    status: str
+    size: int
+    checkpoint_size: int | None
+    checkpoint_at: str | None
+    keys: list[LogKeyAnswer]
+
+
 class LoginLinkAnswer(BaseModel):
     """A link that logs a browser in."""
 

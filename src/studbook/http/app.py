@@ -13,7 +13,7 @@ from studbook.domain import documents
 from studbook.http import pages, problems
 from studbook.http.answers import Problem
 from studbook.http.edge import Edge
-from studbook.http.routes import PREFIX, data, deployments, discovery, ingest, models, operations, tokens, versions
+from studbook.http.routes import PREFIX, audit, data, deployments, discovery, ingest, models, operations, tokens, versions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -63,7 +63,7 @@ def create_app(registry: Registry, settings: Settings, *, local_caller: Caller |
     app.state.registry = registry
     app.state.settings = settings
     app.state.local_caller = local_caller
-    for module in (ingest, models, versions, data, deployments, discovery, tokens):
+    for module in (ingest, models, versions, data, deployments, discovery, tokens, audit):
         app.include_router(module.router, prefix=PREFIX, responses={"default": _PROBLEM})
     app.include_router(operations.router)
     app.include_router(pages.router, include_in_schema=False)

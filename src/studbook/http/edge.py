@@ -50,7 +50,9 @@ class Edge:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], *_HEADERS, (b"x-request-id", request_id.encode())]
+                given = {name for name, _ in message["headers"]}
+                defaults = [header for header in _HEADERS if header[0] not in given]
+                message["headers"] = [*message["headers"], *defaults, (b"x-request-id", request_id.encode())]
             await send(message)
 
         try:

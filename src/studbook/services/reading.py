@@ -18,7 +18,7 @@ from studbook.storage.references import Found, find_records
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from sqlalchemy.engine import Connection, Row
+    from sqlalchemy.engine import Connection
 
     from studbook.domain.canonical import JsonObject
     from studbook.services.recording import Recorded, Recorder
@@ -37,8 +37,8 @@ class Shown:
         return replace(self, events=tuple(recorder.recorded))
 
 
-def show(row: Row[Any], extra: JsonObject | None = None) -> Shown:
-    """A row of any record's table as the API shows it."""
+def show(row: Any, extra: JsonObject | None = None) -> Shown:  # noqa: ANN401 - a row of any record's table, of today or the past
+    """A record's row as the API shows it."""
     mark = etag(row.revision)
     added = json.dumps({"etag": mark, "updated_at": row.updated_at, **(extra or {})}, ensure_ascii=False)
     return Shown(added.encode()[:-1] + b"," + row.record[1:], mark)

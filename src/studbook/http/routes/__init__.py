@@ -16,6 +16,14 @@ PathName = Annotated[str, Path(max_length=1024), AfterValidator(unquote)]
 PathId = Annotated[UUID, Path()]
 IfMatch = Annotated[str | None, Header(max_length=1024, description='the ETag that the record must still have, such as "3"')]
 Filter = Annotated[str | None, Query(max_length=1024)]
+AsOf = Annotated[
+    str | None,
+    Query(
+        max_length=64,
+        description="the record as it was: at a time (`2026-11-25T09:30:00Z`) or when the audit log had so many entries (`1200`, "
+        "or `SHARD:1200` for an earlier shard)",
+    ),
+]
 
 
 def body_schema(kind: type[Any], *media_types: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from studbook.http.answers import (
     DatasetAnswer,
     DatasetVersionAnswer,
     ExperimentAnswer,
+    LoggedEventAnswer,
     PointAnswer,
     RunAnswer,
     answered,
@@ -18,8 +19,8 @@ from studbook.http.answers import (
     record_response,
 )
 from studbook.http.auth import CurrentPaging, CurrentSession
-from studbook.http.routes import Filter, PathId, PathName
-from studbook.services import listing, reading
+from studbook.http.routes import AsOf, Filter, PathId, PathName
+from studbook.services import history, listing, past, reading
 
 router = APIRouter(tags=["data and runs"])
 
@@ -32,9 +33,12 @@ def list_datasets(session: CurrentSession, paging: CurrentPaging) -> Response:
 
 
 @router.get("/datasets/{dataset}", responses=answered(DatasetAnswer))
-def get_dataset(session: CurrentSession, dataset: PathName) -> Response:
-    """A dataset."""
+def get_dataset(session: CurrentSession, dataset: PathName, as_of: AsOf = None) -> Response:
+    """A dataset, as it is or was."""
     with session.database.read() as connection:
+        if as_of is not None:
+            moment = past.read_moment(connection, session.namespace_id, as_of)
+            return record_response(past.get_dataset(connection, session.namespace_id, dataset, moment))
         return record_response(reading.get_dataset(connection, session.namespace_id, dataset))
 
 
@@ -46,11 +50,38 @@ def list_dataset_versions(session: CurrentSession, dataset: PathName, paging: Cu
 
 
 @router.get("/datasets/{dataset}/versions/{version}", responses=answered(DatasetVersionAnswer))
-def get_dataset_version(session: CurrentSession, dataset: PathName, version: PathName) -> Response:
-    """A dataset version by its number, or as `latest`."""
+def get_dataset_version(session: CurrentSession, dataset: PathName, version: PathName, as_of: AsOf = None) -> Response:
+    """A dataset version by its number, or as `latest`; as it is or was."""
     place = parse_dataset_place(dataset, version)
     with session.database.read() as connection:
+        if as_of is not None:
+            moment = past.read_moment(connection, session.namespace_id, as_of)
+            return record_response(past.get_dataset_version(connection, session.namespace_id, place, moment))
         return record_response(reading.get_dataset_version(connection, session.namespace_id, place))
+
+
+@router.get("/datasets/{dataset}/history", responses=answered(page(LoggedEventAnswer)))
+def list_dataset_history(session: CurrentSession, dataset: PathName, paging: CurrentPaging) -> Response:
+    """Every event of a dataset, newest first."""
+    with session.database.read() as connection:
+        return json_response(history.list_history(connection, session.namespace_id, Kind.DATASET, dataset, paging))
+
+
+@router.get("/datasets/{dataset}/versions/{version}/history", responses=answered(page(LoggedEventAnswer)))
+def list_dataset_version_history(
+    session: CurrentSession, dataset: PathName, version: PathName, paging: CurrentPaging
+) -> Response:
+    """Every event of a dataset version, newest first."""
+    place = parse_dataset_place(dataset, version)
+    with session.database.read() as connection:
+        return json_response(history.list_history(connection, session.namespace_id, Kind.DATASET_VERSION, place, paging))
+
+
+@router.get("/runs/{run}/history", responses=answered(page(LoggedEventAnswer)))
+def list_run_history(session: CurrentSession, run: PathId, paging: CurrentPaging) -> Response:
+    """Every event of a run, newest first."""
+    with session.database.read() as connection:
+        return json_response(history.list_history(connection, session.namespace_id, Kind.RUN, run, paging))
 
 
 @router.get("/runs", responses=answered(page(RunAnswer)))
@@ -64,9 +95,12 @@ def list_runs(
 
 
 @router.get("/runs/{run}", responses=answered(RunAnswer))
-def get_run(session: CurrentSession, run: PathId) -> Response:
-    """A run."""
+def get_run(session: CurrentSession, run: PathId, as_of: AsOf = None) -> Response:
+    """A run, as it is or was."""
     with session.database.read() as connection:
+        if as_of is not None:
+            moment = past.read_moment(connection, session.namespace_id, as_of)
+            return record_response(past.get_by_id(connection, Kind.RUN, session.namespace_id, run, moment))
         return record_response(reading.get_by_id(connection, Kind.RUN, session.namespace_id, run))
 
 

@@ -9,12 +9,12 @@ from starlette.responses import Response
 
 from studbook.domain.documents import DeploymentPatch, NewDeployment
 from studbook.domain.names import Kind
-from studbook.http.answers import DeploymentAnswer, answered, json_response, page, record_response
+from studbook.http.answers import DeploymentAnswer, LoggedEventAnswer, answered, json_response, page, record_response
 from studbook.http.auth import CurrentPaging, CurrentSession
 from studbook.http.bodies import body_of
 from studbook.http.receipts import Wait, WaitFor, written
-from studbook.http.routes import Filter, IfMatch, PathId, body_schema
-from studbook.services import deployments, listing, reading
+from studbook.http.routes import AsOf, Filter, IfMatch, PathId, body_schema
+from studbook.services import deployments, history, listing, past, reading
 
 router = APIRouter(tags=["deployments"])
 
@@ -40,10 +40,20 @@ def deploy(
 
 
 @router.get("/deployments/{deployment}", responses=answered(DeploymentAnswer))
-def get_deployment(session: CurrentSession, deployment: PathId) -> Response:
-    """A deployment."""
+def get_deployment(session: CurrentSession, deployment: PathId, as_of: AsOf = None) -> Response:
+    """A deployment, as it is or was."""
     with session.database.read() as connection:
+        if as_of is not None:
+            moment = past.read_moment(connection, session.namespace_id, as_of)
+            return record_response(past.get_by_id(connection, Kind.DEPLOYMENT, session.namespace_id, deployment, moment))
         return record_response(reading.get_by_id(connection, Kind.DEPLOYMENT, session.namespace_id, deployment))
+
+
+@router.get("/deployments/{deployment}/history", responses=answered(page(LoggedEventAnswer)))
+def list_deployment_history(session: CurrentSession, deployment: PathId, paging: CurrentPaging) -> Response:
+    """Every event of a deployment, newest first."""
+    with session.database.read() as connection:
+        return json_response(history.list_history(connection, session.namespace_id, Kind.DEPLOYMENT, deployment, paging))
 
 
 @router.patch("/deployments/{deployment}", responses=answered(DeploymentAnswer), openapi_extra=body_schema(DeploymentPatch))

@@ -8,12 +8,13 @@ from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
 from studbook.domain.documents import AliasTarget, ModelPatch
-from studbook.http.answers import AliasAnswer, ModelAnswer, answered, json_response, page, record_response
+from studbook.domain.names import Kind
+from studbook.http.answers import AliasAnswer, LoggedEventAnswer, ModelAnswer, answered, json_response, page, record_response
 from studbook.http.auth import CurrentPaging, CurrentSession
 from studbook.http.bodies import body_of, read_patch_of
 from studbook.http.receipts import Wait, WaitFor, event_headers, written
-from studbook.http.routes import Filter, IfMatch, PathName, body_schema
-from studbook.services import listing, models, reading
+from studbook.http.routes import AsOf, Filter, IfMatch, PathName, body_schema
+from studbook.services import history, listing, models, past, reading
 
 router = APIRouter(tags=["models"])
 
@@ -36,10 +37,20 @@ def list_models(
 
 
 @router.get("/models/{model}", responses=answered(ModelAnswer))
-def get_model(session: CurrentSession, model: PathName) -> Response:
-    """A registered model."""
+def get_model(session: CurrentSession, model: PathName, as_of: AsOf = None) -> Response:
+    """A registered model, as it is or was."""
     with session.database.read() as connection:
-        return record_response(reading.get_model(connection, session.namespace_id, model))
+        if as_of is None:
+            return record_response(reading.get_model(connection, session.namespace_id, model))
+        moment = past.read_moment(connection, session.namespace_id, as_of)
+        return record_response(past.get_model(connection, session.namespace_id, model, moment))
+
+
+@router.get("/models/{model}/history", responses=answered(page(LoggedEventAnswer)))
+def list_model_history(session: CurrentSession, model: PathName, paging: CurrentPaging) -> Response:
+    """Every event of a model, newest first, each with the model before and after."""
+    with session.database.read() as connection:
+        return json_response(history.list_history(connection, session.namespace_id, Kind.MODEL, model, paging))
 
 
 @router.patch("/models/{model}", responses=answered(ModelAnswer), openapi_extra=body_schema(ModelPatch))

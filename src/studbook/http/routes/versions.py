@@ -10,9 +10,10 @@ from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
 from studbook.domain.documents import NewEvaluation, NewMetrics, VersionPatch
-from studbook.domain.names import parse_place
+from studbook.domain.names import Kind, parse_place
 from studbook.http.answers import (
     EvaluationAnswer,
+    LoggedEventAnswer,
     MetricAnswer,
     VersionAnswer,
     answered,
@@ -23,8 +24,8 @@ from studbook.http.answers import (
 from studbook.http.auth import CurrentPaging, CurrentSession
 from studbook.http.bodies import body_of, read_patch_of
 from studbook.http.receipts import Wait, WaitFor, written
-from studbook.http.routes import Filter, IfMatch, PathName, body_schema
-from studbook.services import listing, reading, versions
+from studbook.http.routes import AsOf, Filter, IfMatch, PathName, body_schema
+from studbook.services import history, listing, past, reading, versions
 
 router = APIRouter(tags=["versions"])
 
@@ -37,10 +38,22 @@ def list_versions(session: CurrentSession, model: PathName, paging: CurrentPagin
 
 
 @router.get("/models/{model}/versions/{version}", responses=answered(VersionAnswer))
-def get_version(session: CurrentSession, model: PathName, version: PathName) -> Response:
-    """A version by its number, as `latest`, or by `@alias`."""
+def get_version(session: CurrentSession, model: PathName, version: PathName, as_of: AsOf = None) -> Response:
+    """A version by its number, as `latest`, or by `@alias`; as it is or was."""
+    place = parse_place(model, version)
     with session.database.read() as connection:
-        return record_response(reading.get_version(connection, session.namespace_id, parse_place(model, version)))
+        if as_of is None:
+            return record_response(reading.get_version(connection, session.namespace_id, place))
+        moment = past.read_moment(connection, session.namespace_id, as_of)
+        return record_response(past.get_version(connection, session.namespace_id, place, moment))
+
+
+@router.get("/models/{model}/versions/{version}/history", responses=answered(page(LoggedEventAnswer)))
+def list_version_history(session: CurrentSession, model: PathName, version: PathName, paging: CurrentPaging) -> Response:
+    """Every event of a version, newest first, each with the version before and after."""
+    place = parse_place(model, version)
+    with session.database.read() as connection:
+        return json_response(history.list_history(connection, session.namespace_id, Kind.MODEL_VERSION, place, paging))
 
 
 @router.patch("/models/{model}/versions/{version}", responses=answered(VersionAnswer), openapi_extra=body_schema(VersionPatch))
