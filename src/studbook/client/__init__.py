@@ -6,6 +6,7 @@ Imports nothing else of Studbook, so that it stays light enough for a training i
 from __future__ import annotations
 
 from studbook.client.answers import Record
+from studbook.client.auditing import LoggedEvent, PlaceInLog
 from studbook.client.connecting import connect
 from studbook.client.data_digests import digest_data
 from studbook.client.delivery import Delivered, Refused, SyncReport
@@ -83,6 +84,7 @@ __all__ = [
     "Lineage",
     "LineageNode",
     "Link",
+    "LoggedEvent",
     "Metric",
     "MissingServerError",
     "Model",
@@ -92,6 +94,7 @@ __all__ = [
     "Owner",
     "Parent",
     "PermissionDeniedError",
+    "PlaceInLog",
     "Record",
     "Refused",
     "RefusedError",

@@ -16,9 +16,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """What every answer has: `raw`, the whole of it as the registry sent it."""
+    """What every answer has: `raw`, the whole of it as the registry sent it.
+
+    The answer to a write has `receipts`, too: by event id a text (C2SP tlog-proof) that proves the event logged, to be
+    verified without the registry. It is empty for `wait="none"`, and when no checkpoint was signed in time.
+    """
 
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    receipts: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def read(cls, data: Mapping[str, Any]) -> Self:

@@ -6,7 +6,7 @@ import importlib
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import urlsplit
 
 from studbook.client.errors import MissingServerError
@@ -14,7 +14,7 @@ from studbook.client.registry import Registry
 from studbook.client.spool import Spool, default_folder
 
 if TYPE_CHECKING:
-    from studbook.client.connection import Connection
+    from studbook.client.connection import Connection, Wait
 
 DEFAULT_URL: Final = "http://127.0.0.1:8765"
 _EMBEDDED_URL: Final = "http://studbook.embedded"
@@ -31,6 +31,7 @@ def connect(
     timeout: float = 30.0,
     spool: str | os.PathLike[str] | None = None,
     strict: bool = False,
+    wait: Literal["proof", "none"] = "proof",
 ) -> Registry:
     """Open a registry. Nothing is sent until it is used, so this succeeds while the registry is down.
 
@@ -45,6 +46,8 @@ def connect(
             `STUDBOOK_SPOOL`, else `spool` in `STUDBOOK_HOME` or in the platform's folder for user data.
         strict: Whether `Run.register` raises RefusedError when the registry refuses the document. By default it
             warns, and keeps the document in the spool's `refused` folder.
+        wait: What a write waits for: `proof`, until the audit log has a signed checkpoint over it, so that the answer
+            has receipts; or `none`, until it is stored. A receipt can be fetched later, too.
 
     Raises:
         ValueError: The URL cannot be used.
@@ -57,9 +60,9 @@ def connect(
         raise ValueError(message)
     scheme = _SCHEME.match(place)
     if scheme and scheme[1].lower() in {"http", "https"}:
-        connection = _open_http(place, token or os.environ.get("STUDBOOK_TOKEN"), namespace, timeout)
+        connection = _open_http(place, token or os.environ.get("STUDBOOK_TOKEN"), namespace, timeout, wait)
     else:
-        connection = _open_embedded(place, namespace, timeout)
+        connection = _open_embedded(place, namespace, timeout, wait)
     folder = Path(spool) if spool is not None else default_folder()
     return Registry(connection, Spool(folder), strict=strict)
 
@@ -73,7 +76,7 @@ def without_credentials(url: str) -> str:
     return f"{scheme}{separator}{host}{slash}{re.split('[?#]', path, maxsplit=1)[0]}"
 
 
-def _open_http(url: str, token: str | None, namespace: str, timeout: float) -> Connection:
+def _open_http(url: str, token: str | None, namespace: str, timeout: float, wait: Wait) -> Connection:
     # httpx takes a quarter of a second to import, and a program may import studbook without ever connecting.
     from studbook.client.connection import Connection, Target  # noqa: PLC0415
 
@@ -87,10 +90,10 @@ def _open_http(url: str, token: str | None, namespace: str, timeout: float) -> C
     if token is not None and (not token.isascii() or not token.isprintable() or " " in token.strip()):
         message = "the token holds characters that no token has; was something else copied?"
         raise ValueError(message)
-    return Connection(Target(base, base, namespace, timeout), token.strip() if token else None)
+    return Connection(Target(base, base, namespace, timeout, wait), token.strip() if token else None)
 
 
-def _open_embedded(place: str, namespace: str, timeout: float) -> Connection:
+def _open_embedded(place: str, namespace: str, timeout: float, wait: Wait) -> Connection:
     from studbook.client.connection import Connection, Target  # noqa: PLC0415 - as above
 
     if not _SCHEME.match(place):
@@ -102,7 +105,7 @@ def _open_embedded(place: str, namespace: str, timeout: float) -> Connection:
         # Absolute, so that what waits for this database is known as such from any folder.
         place = f"sqlite:///{Path(place.removeprefix('sqlite:///')).expanduser().resolve()}"
     transport: Any = _server_part().open_transport(place)
-    return Connection(Target(_EMBEDDED_URL, without_credentials(place), namespace, timeout), None, transport)
+    return Connection(Target(_EMBEDDED_URL, without_credentials(place), namespace, timeout, wait), None, transport)
 
 
 def _server_part() -> Any:  # noqa: ANN401 - a module of the server, which the client knows by name only

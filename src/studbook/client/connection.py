@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+Wait = Literal["proof", "none"]
 
 _ATTEMPTS: Final = 3
 # Seconds before the second attempt; each further one waits three times as long. A restarting server is back soon.
@@ -42,6 +43,8 @@ class Target:
     label: str
     namespace: str
     timeout: float
+    # What a write waits for: its receipts, or nothing but being stored.
+    wait: Wait = "proof"
 
 
 class Connection:
@@ -86,6 +89,16 @@ class Connection:
         response = self._send(request, safe_to_repeat=safe_to_repeat or method in _IDEMPOTENT)
         return self._read(response)
 
+    def content(self, path: Sequence[str], params: Mapping[str, str | int | None] | None = None) -> bytes:
+        """The bytes of an answer that is not JSON, such as a receipt.
+
+        Raises UnreachableError, RefusedError.
+        """
+        response = self._send(self._build("GET", path, None, params, None), safe_to_repeat=True)
+        if not response.is_success:
+            self._read(response)
+        return response.content
+
     def pages(self, path: Sequence[str], params: Mapping[str, str | int | None] | None = None) -> Iterator[dict[str, Any]]:
         """Every entry of a list, page after page."""
         query = dict(params or {})
@@ -118,6 +131,8 @@ class Connection:
         below = path if isinstance(path, str) else path_of(path)
         url = f"{self.target.base_url}/api/v1/namespaces/{path_of([self.target.namespace])}/{below}"
         query = {name: value for name, value in (params or {}).items() if value is not None}
+        if method != "GET":
+            query["wait"] = self.target.wait
         sent = dict(headers or {})
         if body is not None:
             sent["Content-Type"] = body.media_type

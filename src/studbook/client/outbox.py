@@ -78,6 +78,7 @@ class Outbox:
             warnings=result.warnings,
             edges=result.edges,
             events=result.events,
+            receipts=result.receipts,
         )
 
     def _clear_backlog(self) -> None:

@@ -24,6 +24,8 @@ class Registration:
     would take it; `document` is all there is).
 
     `name` (`models/churn/versions/3`), `number` and `id` are the version's, and None unless it is stored.
+    `receipts` prove, by event id, that the registry has logged it: keep them, and nobody can undo that unseen
+    (`studbook audit verify`).
     A registration may stand as a parent of the next one, stored or not.
     """
 
@@ -37,6 +39,7 @@ class Registration:
     warnings: tuple[Notice, ...] = ()
     edges: tuple[Edge, ...] = field(default=(), repr=False)
     events: tuple[EventLink, ...] = field(default=(), repr=False)
+    receipts: Mapping[str, str] = field(default_factory=dict, repr=False)
     path: Path | None = None
     error: StudbookError | None = None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
+from studbook.client.auditing import AuditReads
 from studbook.client.changing import LaterFacts
 from studbook.client.finding import Questions
 from studbook.client.ingesting import Ingestion
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from studbook.client.spool import Spool
 
 
-class Registry(RecordReads, Questions, LaterFacts, Ingestion):
+class Registry(RecordReads, Questions, LaterFacts, AuditReads, Ingestion):
     """An open registry; made by `studbook.connect`. May be used from several threads.
 
     Calls raise UnreachableError when the registry gives no usable answer, and RefusedError (NotFoundError,

@@ -10,7 +10,7 @@ import asyncio
 import json
 import logging
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from studbook.domain.documents import IngestDocument
@@ -18,6 +18,7 @@ from studbook.domain.errors import InvalidDocumentError, StudbookError, TooLarge
 from studbook.domain.parsing import parse_json
 from studbook.domain.validation import read_document
 from studbook.http.problems import problem_of
+from studbook.http.receipts import WaitFor, gather_receipts, with_receipts
 from studbook.http.telemetry import recorded_documents
 from studbook.services.ingestion import Answer, Ingestion, body_digest, submit, submit_together
 
@@ -46,16 +47,16 @@ class _Group:
     written: asyncio.Future[list[Outcome]]
 
 
-async def record_lines(request: Request, session: Session) -> AsyncIterator[bytes]:
-    """Result lines for the documents of an NDJSON body, in their order."""
+async def record_lines(request: Request, session: Session, wait: WaitFor) -> AsyncIterator[bytes]:
+    """Result lines for the documents of an NDJSON body, in their order; with their receipts for whoever waits."""
     waiting: deque[_Group] = deque()
     settings = request.app.state.settings
     async for lines in _groups_of_lines(request, settings.max_body_bytes, settings.max_batch_documents):
         waiting.append(_hand_over(session, lines))
         while len(waiting) > _IN_FLIGHT or (waiting and waiting[0].written.done()):
-            yield await _results(session, waiting.popleft(), request)
+            yield await _results(session, waiting.popleft(), request, wait)
     while waiting:
-        yield await _results(session, waiting.popleft(), request)
+        yield await _results(session, waiting.popleft(), request, wait)
 
 
 async def _groups_of_lines(
@@ -115,18 +116,37 @@ def read_ingestion(session: Session, value: Any, key: str | None) -> Ingestion: 
     return Ingestion(session.caller, document, key, body_digest(value) if key is not None else b"")
 
 
-async def _results(session: Session, group: _Group, request: Request) -> bytes:
+async def _results(session: Session, group: _Group, request: Request, wait: WaitFor) -> bytes:
     ingestions = [entry for _, entry in group.entries if isinstance(entry, Ingestion)]
     try:
         written = await group.written
     except Exception:  # noqa: BLE001 - one of them broke the transaction; alone, each has its own outcome
         written = [await _write_alone(session, ingestion) for ingestion in ingestions]
+    if wait is WaitFor.PROOF:
+        written = await _proven(session, written)
     outcomes = iter(written)
     lines = []
     for number, entry in group.entries:
         outcome = entry if isinstance(entry, StudbookError) else next(outcomes)
         lines.append(_result_line(number, outcome, request.scope["request_id"]))
     return b"".join(lines)
+
+
+async def _proven(session: Session, written: list[Outcome]) -> list[Outcome]:
+    """The answers with their receipts, which one checkpoint gives to the whole group."""
+    answers = [outcome for outcome in written if isinstance(outcome, Answer)]
+    receipts = await gather_receipts(session, [event for answer in answers for event in answer.events])
+    return [
+        outcome
+        if isinstance(outcome, StudbookError)
+        else replace(
+            outcome,
+            body=with_receipts(
+                outcome.body, {str(event): receipts[str(event)] for event in outcome.events if str(event) in receipts}
+            ),
+        )
+        for outcome in written
+    ]
 
 
 async def _write_alone(session: Session, ingestion: Ingestion) -> Outcome:

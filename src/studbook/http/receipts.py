@@ -54,11 +54,11 @@ def written(session: Session, shown: Shown, wait: WaitFor, status: int = 200) ->
     return json_response(body, status, headers | event_headers(events))
 
 
-async def await_receipts(session: Session, body: bytes, events: Sequence[UUID]) -> bytes:
-    """The body with the receipts of these events, as soon as they can be had."""
+async def gather_receipts(session: Session, events: Sequence[UUID]) -> dict[str, str]:
+    """The receipts of these events by id, as soon as they can be had."""
     waiting = session.registry.log.wait(session.namespace_id, events, session.registry.settings.receipt_timeout)
     placed = await asyncio.wrap_future(waiting)
-    return with_receipts(body, await run_in_threadpool(_receipts, session, placed))
+    return await run_in_threadpool(_receipts, session, placed)
 
 
 def event_headers(events: Sequence[UUID]) -> dict[str, str]:

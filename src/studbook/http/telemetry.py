@@ -9,7 +9,7 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
 from studbook.domain.types import format_time
 
@@ -27,6 +27,14 @@ _latency: Final = Histogram(
     ["method", "route"],
     registry=_registry,
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
+)
+halted_logs: Final = Gauge(
+    "studbook_audit_logs_halted", "Audit logs that contradict what was signed before; any is an alarm.", registry=_registry
+)
+unsigned_logs: Final = Gauge(
+    "studbook_audit_logs_unsigned",
+    "Audit logs that this process cannot sign: its key or its witnesses are missing.",
+    registry=_registry,
 )
 recorded_documents: Final = Counter("studbook_documents", "Ingestion documents by outcome.", ["outcome"], registry=_registry)
 

@@ -33,7 +33,7 @@ class Registry:
 
     def check(self) -> dict[str, str]:
         """What a registry needs to serve, each with `ok` or what is wrong."""
-        checks = {"migrations": "ok", "database": "ok"}
+        checks = {"migrations": "ok", "database": "ok", "audit_log": self.log.state()}
         try:
             revision = self.database.find_revision()
             if revision != HEAD:

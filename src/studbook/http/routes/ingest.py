@@ -14,7 +14,7 @@ from studbook.http.answers import IngestAnswer, answered, json_response
 from studbook.http.auth import CurrentSession
 from studbook.http.batch import KEY_LIMIT, read_ingestion, record_lines
 from studbook.http.bodies import read_value
-from studbook.http.receipts import Wait, WaitFor, await_receipts
+from studbook.http.receipts import Wait, WaitFor, gather_receipts, with_receipts
 from studbook.http.routes import body_schema
 from studbook.http.telemetry import recorded_documents
 from studbook.services.ingestion import submit
@@ -58,7 +58,9 @@ async def ingest(
         recorded_documents.labels("refused").inc()
         raise
     recorded_documents.labels("replayed" if answer.replayed else "recorded").inc()
-    body = await await_receipts(session, answer.body, answer.events) if wait is WaitFor.PROOF else answer.body
+    body = answer.body
+    if wait is WaitFor.PROOF:
+        body = with_receipts(body, await gather_receipts(session, answer.events))
     return json_response(body, 201, {"Idempotency-Replayed": "true"} if answer.replayed else None)
 
 
@@ -67,11 +69,11 @@ async def ingest(
     responses={200: {"content": {"application/x-ndjson": {}}, "description": "one result a line, in the order of the documents"}},
     openapi_extra={"requestBody": {"required": True, "content": {"application/x-ndjson": {"schema": {"type": "string"}}}}},
 )
-async def ingest_batch(request: Request, session: CurrentSession) -> Response:
+async def ingest_batch(request: Request, session: CurrentSession, wait: Wait = WaitFor.NONE) -> Response:
     """Record many documents, one JSON object a line; each is all or nothing by itself."""
     session.caller.require(Access.WRITE)
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type not in _NDJSON:
         message = f"the body is {media_type[:80]!r}; send application/x-ndjson, one document a line"
         raise UnsupportedMediaError(message)
-    return DuplexResponse(record_lines(request, session), media_type="application/x-ndjson")
+    return DuplexResponse(record_lines(request, session, wait), media_type="application/x-ndjson")

@@ -96,6 +96,12 @@ class LogKeeper:
             except HaltError as error:
                 self._halt(namespace_id, str(error))
 
+    def state(self) -> str:
+        """`ok`, or why a log is halted, or not signed by this process."""
+        troubles = [f"halted: {reason}" for reason in self.halted.values()]
+        troubles += [f"not signed here: {reason}" for reason in self.unsigned.values()]
+        return "; ".join(troubles) or "ok"
+
     def before_commit(self, transaction: Transaction) -> None:
         """Refuse to add to a halted log; on SQLite, integrate within the same transaction."""
         for namespace_id in transaction.logged:
