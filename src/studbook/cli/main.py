@@ -55,6 +55,7 @@ COMMANDS: Final[dict[str, dict[str, Entry]]] = {
     "Run a registry": {
         "token": Entry("tokens", "Make, list and revoke API tokens."),
         "db": Entry("database", "Look after the registry's database."),
+        "witness": Entry("witness", "Run a witness that cosigns the checkpoints of other registries' logs."),
         "version": Entry("version", "Say which Studbook this is."),
     },
 }
