@@ -83,7 +83,10 @@ def test_a_browser_logs_in_by_link_and_only_reads(server: ServerProcess) -> None
 
 def test_operations(server: ServerProcess) -> None:
     base = f"http://127.0.0.1:{server.port}"
-    assert httpx.get(f"{base}/readyz").json() == {"status": "ok", "checks": {"migrations": "ok", "database": "ok"}}
+    assert httpx.get(f"{base}/readyz").json() == {
+        "status": "ok",
+        "checks": {"migrations": "ok", "database": "ok", "audit_log": "ok"},
+    }
     answer = httpx.get(f"{base}/healthz", headers={"X-Request-Id": "abc-1"})
     assert answer.headers["x-request-id"] == "abc-1"
     server.client().get("/models/none")

@@ -88,13 +88,18 @@ def test_the_api_keeps_to_its_description(server: ServerProcess, mode: Generatio
 def test_real_answers_fit_their_description(server: ServerProcess) -> None:
     schema = schemathesis.openapi.from_url(f"http://127.0.0.1:{server.port}/openapi.json")
     client = server.client()
+    answer = client.patch("/models/churn", params={"wait": "proof"}, json={"description": "known"})
+    event = answer.headers["Studbook-Events"]
     run = client.get("/runs").json()["items"][0]["id"]
     deployment = client.get("/deployments").json()["items"][0]["id"]
     known = {
         "namespace": "default", "model": "churn", "version": "1", "dataset": "churn-train", "run": run, "alias": "champion",
-        "deployment": deployment, "node": "churn/1",
+        "deployment": deployment, "node": "churn/1", "event": event, "shard": "1", "place": "0/000.p/1",
     }  # fmt: skip
-    queries = {"/resolve": {"identifier": "churn/1"}, "/diff": {"from": "churn/1", "to": "churn/2"}}
+    queries = {
+        "/resolve": {"identifier": "churn/1"}, "/diff": {"from": "churn/1", "to": "churn/2"},
+        "/proofs/inclusion": {"index": 0}, "/proofs/consistency": {"old": 0}, "/receipts/{event}": {"wait": "proof"},
+    }  # fmt: skip
     seen = 0
     for found in schema.get_all_operations():
         operation = found.ok()

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from studbook.domain.entries import opened, read_entry
 from studbook.domain.errors import MalformedInputError, NotFoundError
-from studbook.domain.names import BadReferenceError, ByNumber, Kind, parse_reference
+from studbook.domain.names import BadReferenceError, ById, ByNumber, Kind, parse_reference
 from studbook.domain.types import format_time
 from studbook.merkle.hashing import leaf_hash
 from studbook.storage import history, reading, scanning
@@ -89,7 +89,11 @@ def select(
     if subject is None:
         return chosen
     try:
-        found = find_records(connection, namespace_id, [reference := parse_reference(subject)])[reference]
+        reference = parse_reference(subject)
+        # A bare id may be that of a record which no other reference reaches, such as a token or a log.
+        if isinstance(reference, ById):
+            return replace(chosen, subject_id=reference.id)
+        found = find_records(connection, namespace_id, [reference])[reference]
     except BadReferenceError:
         found = []
     return replace(chosen, subject_id=found[0].id) if len(found) == 1 else replace(chosen, subject=subject)
@@ -112,6 +116,12 @@ def get_event(connection: Connection, namespace_id: int, event_id: UUID) -> Json
     """
     row = _get_row(connection, namespace_id, event_id)
     return _shown(row, open_events(connection, namespace_id, [row])[0])
+
+
+def check_event(connection: Connection, namespace_id: int, event_id: UUID) -> None:
+    """Raise NotFoundError when there is no such event."""
+    if not history.has_event(connection, namespace_id, event_id):
+        raise NotFoundError(f"there is no event with the id {event_id}")
 
 
 def get_entry(connection: Connection, namespace_id: int, event_id: UUID) -> bytes:

@@ -70,10 +70,10 @@ def get_checkpoint(session: CurrentSession, size: OptionalSize = None) -> Respon
         return Response(serving.get_checkpoint(connection, session.namespace_id, None, size), media_type=_TEXT)
 
 
-@router.get("/log/tile/{path:path}", responses=_TILE)
-def get_tile(session: CurrentSession, path: TilePath) -> Response:
+@router.get("/log/tile/{place:path}", responses=_TILE)
+def get_tile(session: CurrentSession, place: TilePath) -> Response:
     """A tile (`tile/0/x001/002`) or the entries under one (`tile/entries/…`); `.p/W` asks for a partial one."""
-    return _tile(session, path, None)
+    return _tile(session, place, None)
 
 
 @router.get("/logs/{shard}/checkpoint", responses=_NOTE)
@@ -83,15 +83,15 @@ def get_checkpoint_of_shard(session: CurrentSession, shard: PathShard, size: Opt
         return Response(serving.get_checkpoint(connection, session.namespace_id, shard, size), media_type=_TEXT)
 
 
-@router.get("/logs/{shard}/tile/{path:path}", responses=_TILE)
-def get_tile_of_shard(session: CurrentSession, shard: PathShard, path: TilePath) -> Response:
+@router.get("/logs/{shard}/tile/{place:path}", responses=_TILE)
+def get_tile_of_shard(session: CurrentSession, shard: PathShard, place: TilePath) -> Response:
     """A tile of one shard."""
-    return _tile(session, path, shard)
+    return _tile(session, place, shard)
 
 
-def _tile(session: CurrentSession, path: str, shard: int | None) -> Response:
+def _tile(session: CurrentSession, place: str, shard: int | None) -> Response:
     with session.database.read() as connection:
-        body, full = serving.get_tile(connection, session.namespace_id, f"tile/{path}", shard)
+        body, full = serving.get_tile(connection, session.namespace_id, f"tile/{place}", shard)
     # Under `/log/` a path means another tile once another shard is opened.
     headers = _IMMUTABLE if full and shard is not None else {"Cache-Control": "private, max-age=60"}
     return Response(body, media_type="application/octet-stream", headers=headers)
@@ -114,8 +114,10 @@ def prove_consistency(session: CurrentSession, old: Size, new: OptionalSize = No
 @router.get("/receipts/{event}", responses=_RECEIPT)
 def get_receipt(session: CurrentSession, event: PathId, wait: Wait = WaitFor.NONE) -> Response:
     """The receipt of an event under the newest checkpoint; 404 `receipt_pending` while none covers it."""
+    registry = session.registry
     if wait is WaitFor.PROOF:
-        registry = session.registry
+        with session.database.read() as connection:
+            history.check_event(connection, session.namespace_id, event)
         registry.log.wait(session.namespace_id, [event], registry.settings.receipt_timeout).result()
     with session.database.read() as connection:
         return Response(receipts.get_receipt(connection, session.namespace_id, event), media_type=_TEXT)

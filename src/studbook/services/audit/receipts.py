@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from studbook.domain.errors import NotFoundError, PendingError
+from studbook.domain.errors import PendingError
 from studbook.merkle.receipt import Receipt
 from studbook.merkle.tiles import inclusion_proof
 from studbook.services.audit.tiles import StoredTiles
-from studbook.storage import history, log
+from studbook.services.history import check_event
+from studbook.storage import log
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -34,8 +35,7 @@ def get_receipt(connection: Connection, namespace_id: int, event_id: UUID) -> by
     """
     place = log.find_places(connection, namespace_id, [event_id]).get(event_id)
     if place is None:
-        if not history.has_event(connection, namespace_id, event_id):
-            raise NotFoundError(f"there is no event with the id {event_id}")
+        check_event(connection, namespace_id, event_id)
         message = "the event is recorded and not in the tree yet; ask again in a moment"
         raise PendingError(message)
     shard, index = place

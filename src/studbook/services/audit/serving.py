@@ -140,7 +140,7 @@ def list_shards(connection: Connection, namespace_id: int) -> bytes:
                 "keys": [json.loads(key.record) | {"status": key.status} for key in keys],
             }
         )
-    return json.dumps({"items": items}, ensure_ascii=False).encode()
+    return json.dumps({"items": items, "next_page_token": None}, ensure_ascii=False).encode()
 
 
 def _newest(connection: Connection, namespace_id: int, shard: int | None) -> tuple[int, Checkpoint]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from studbook.domain.canonical import canonical_json, read_canonical
@@ -37,6 +37,8 @@ class Head:
     after: bytes
     kind: str
     name: str
+    # The digests of what stands outside the entry: the next entry's `before` inherits them with their values.
+    detached: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -120,8 +122,9 @@ def _follow(report: LogReport, history: History, index: int, entry: JsonObject, 
         report.add(Layer.CHAINS, place, f"shows {entry['subject']} before as it was not")
     leaf = base64.b64encode(leaf_hash(body)).decode()
     record = entry["after"]
+    after = after_of(entry)
     history.heads[subject_id] = Head(
-        entry["rev"], UUID(entry["id"]), leaf, _digest(after_of(entry)), record["kind"], record["name"]
+        entry["rev"], UUID(entry["id"]), leaf, _digest(after), record["kind"], record["name"], after.detached
     )
     for edge in entry["edges"] or ():
         key = (edge["source"], edge["target"], edge["relation"], edge["role"] or "")
@@ -157,8 +160,12 @@ def _check_values(
     report: LogReport, history: History, entry: JsonObject, private: Mapping[str, AnyRow], detached: Mapping[str, AnyRow]
 ) -> None:
     subject = entry["subject"]
+    last = history.heads.get(UUID(entry["subject_id"]))
+    inherited = {f"/before{place}": mark for place, mark in last.detached.items()} if last else {}
     for place, mark in entry["detached"].items():
         row = detached.get(place)
+        if row is None and inherited.get(place) == mark:
+            continue
         if row is None:
             report.add(Layer.VALUES, subject, f"the value at {place} of event {entry['id']} is missing")
         elif f"sha256:{hashlib.sha256(row.value).hexdigest()}" != mark["digest"]:
