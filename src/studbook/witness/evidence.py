@@ -11,6 +11,7 @@ stay: they tell where the trouble began. The kinds are counted apart: what anybo
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -81,11 +82,12 @@ class Evidence:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             write_durably(path, json.dumps(described, indent=2, ensure_ascii=False).encode() + b"\n")
         except OSError as error:
-            _log.exception("the evidence cannot be written: %s", error.strerror)
+            _log.critical("the evidence cannot be written: %s", error.strerror)
 
     def withdraw(self, checkpoint: Note) -> None:
-        """Take back a suspicion: the checkpoint was shown to follow after all."""
-        self._path(Kind.UNPROVEN, checkpoint).unlink(missing_ok=True)
+        """Take back a suspicion, if there is one: the checkpoint was shown to follow after all."""
+        with contextlib.suppress(OSError):
+            self._path(Kind.UNPROVEN, checkpoint).unlink()
 
     def _path(self, kind: Kind, contradicting: Note) -> Path:
         size = parse_checkpoint(contradicting.text).size

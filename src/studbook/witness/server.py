@@ -61,6 +61,8 @@ class _Handler(BaseHTTPRequestHandler):
     server_version = "studbook-witness"
     sys_version = ""
     disable_nagle_algorithm = True
+    # Head and body of an answer leave together.
+    wbufsize = 16 * 1024
     server: WitnessServer
 
     def setup(self) -> None:
