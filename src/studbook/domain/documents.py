@@ -341,3 +341,74 @@ class NewToken(Document):
     name: Label
     access: Annotated[Access, Field(strict=False)]
     expires_at: Timestamp | None = None
+
+
+# A reason is kept in the log for ever, so it must not be personal itself.
+_Reason = Annotated[str, Field(min_length=3, max_length=2000)]
+
+
+class NewErasure(Document):
+    """Personal values to be erased: those of a record, those that equal a value (an e-mail address), or both."""
+
+    subject: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
+    value: Annotated[str, Field(min_length=1, max_length=4096)] | None = None
+    reason: _Reason
+
+    @model_validator(mode="after")
+    def _says_what(self) -> Self:
+        if self.subject is None and self.value is None:
+            raise PydanticCustomError("nothing_to_erase", "say what to erase: a 'subject', a 'value', or both")
+        return self
+
+
+class NewHold(Document):
+    """A legal hold on a record, or on everything in the namespace (`*`): nothing of it is erased or purged."""
+
+    subject: Annotated[str, Field(min_length=1, max_length=1024)]
+    reason: _Reason
+
+
+class HoldPatch(Document):
+    """The end of a legal hold."""
+
+    released: Literal[True]
+    reason: _Reason
+
+
+class RetentionPeriod(Document):
+    """How long the entries about records of some kinds are kept, counted from their event."""
+
+    days: Annotated[int, Field(ge=0, le=36_525)]
+    kinds: Annotated[tuple[Annotated[Kind, Field(strict=False)], ...], Field(strict=False, min_length=1, max_length=20)]
+
+
+class NewPurge(Document):
+    """A purge of what has outlived its retention period, in a frozen shard of the log."""
+
+    shard: Annotated[int, Field(ge=1)]
+    reason: _Reason
+
+
+class NewShard(Document):
+    """Freezes the open shard of the log and opens another under a new origin."""
+
+    reason: _Reason
+
+
+class KeyAlgorithm(StrEnum):
+    """What signs checkpoints."""
+
+    ED25519 = "ed25519"
+    ML_DSA_44 = "ml-dsa-44"
+
+
+class NewLogKey(Document):
+    """A further key that signs the log's checkpoints, beside those that sign now."""
+
+    algorithm: Annotated[KeyAlgorithm, Field(strict=False)] = KeyAlgorithm.ED25519
+
+
+class LogKeyPatch(Document):
+    """The end of a key: it signs no checkpoint any more; what it signed stays verifiable."""
+
+    status: Literal["retired"]

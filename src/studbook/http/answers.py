@@ -438,6 +438,51 @@ class ShardAnswer(BaseModel):
     keys: list[LogKeyAnswer]
 
 
+class LogAnswer(RecordAnswer):
+    """The record of a shard of the log."""
+
+    registry: str
+    origin: str
+    shard: int
+    status: str
+
+
+class LogKeyRecordAnswer(RecordAnswer):
+    """The record of a key of the log."""
+
+    shard: int
+    vkey: str
+    fingerprint: str
+    algorithm: str
+    status: str
+
+
+class ErasureAnswer(BaseModel):
+    """What was erased."""
+
+    values: int
+    subjects: int
+    events: list[EventAnswer]
+
+
+class HoldAnswer(RecordAnswer):
+    """A legal hold."""
+
+    subject: str
+    subject_id: str
+    reason: str
+    released_at: str | None
+    released_because: str | None
+
+
+class RetentionAnswer(RecordAnswer):
+    """A retention class."""
+
+    class_: str = Field(alias="class")
+    days: int
+    kinds: list[str]
+
+
 class LoginLinkAnswer(BaseModel):
     """A link that logs a browser in."""
 

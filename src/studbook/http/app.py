@@ -13,7 +13,19 @@ from studbook.domain import documents
 from studbook.http import pages, problems
 from studbook.http.answers import Problem
 from studbook.http.edge import Edge
-from studbook.http.routes import PREFIX, audit, data, deployments, discovery, ingest, models, operations, tokens, versions
+from studbook.http.routes import (
+    PREFIX,
+    audit,
+    custody,
+    data,
+    deployments,
+    discovery,
+    ingest,
+    models,
+    operations,
+    tokens,
+    versions,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -32,6 +44,14 @@ _BODIES = (
     documents.NewDeployment,
     documents.DeploymentPatch,
     documents.NewToken,
+    documents.NewShard,
+    documents.NewLogKey,
+    documents.LogKeyPatch,
+    documents.NewErasure,
+    documents.NewHold,
+    documents.HoldPatch,
+    documents.RetentionPeriod,
+    documents.NewPurge,
 )
 _PROBLEM = {
     "model": Problem,
@@ -63,7 +83,7 @@ def create_app(registry: Registry, settings: Settings, *, local_caller: Caller |
     app.state.registry = registry
     app.state.settings = settings
     app.state.local_caller = local_caller
-    for module in (ingest, models, versions, data, deployments, discovery, tokens, audit):
+    for module in (ingest, models, versions, data, deployments, discovery, tokens, audit, custody):
         app.include_router(module.router, prefix=PREFIX, responses={"default": _PROBLEM})
     app.include_router(operations.router)
     app.include_router(pages.router, include_in_schema=False)

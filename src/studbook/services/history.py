@@ -11,7 +11,7 @@ from uuid import UUID
 
 from studbook.domain.entries import opened, read_entry
 from studbook.domain.errors import MalformedInputError, NotFoundError
-from studbook.domain.names import BadReferenceError, ById, ByNumber, Kind, parse_reference
+from studbook.domain.names import BadReferenceError, ById, ByNumber, Kind, model_name, parse_reference
 from studbook.domain.types import format_time
 from studbook.merkle.hashing import leaf_hash
 from studbook.storage import history, reading, scanning
@@ -88,15 +88,23 @@ def select(
     chosen = Selection(actor=actor, action=action, since=_read_time("since", since), until=_read_time("until", until))
     if subject is None:
         return chosen
+    subject_id = find_subject(connection, namespace_id, subject)
+    return replace(chosen, subject=subject) if subject_id is None else replace(chosen, subject_id=subject_id)
+
+
+def find_subject(connection: Connection, namespace_id: int, text: str) -> UUID | None:
+    """The id of the subject that a reference means, that has this exact name in the log, or that is the model of this name."""
     try:
-        reference = parse_reference(subject)
+        reference = parse_reference(text)
         # A bare id may be that of a record which no other reference reaches, such as a token or a log.
         if isinstance(reference, ById):
-            return replace(chosen, subject_id=reference.id)
-        found = find_records(connection, namespace_id, [reference])[reference]
+            return reference.id
+        if len(found := find_records(connection, namespace_id, [reference])[reference]) == 1:
+            return found[0].id
     except BadReferenceError:
-        found = []
-    return replace(chosen, subject_id=found[0].id) if len(found) == 1 else replace(chosen, subject=subject)
+        pass
+    named = history.find_subject(connection, namespace_id, text)
+    return history.find_subject(connection, namespace_id, model_name(text)) if named is None else named
 
 
 def _read_time(name: str, text: str | None) -> str | None:

@@ -37,6 +37,12 @@ class Paging:
         return read_page(self.size, self.token, query, types)
 
 
+def list_by_id(paging: Paging, query: str, rows_of: Callable[[tuple[UUID] | None, int], Sequence[Row[Any]]]) -> bytes:
+    """A page of a list in the order of ids."""
+    page = paging.read(query, str)
+    return _page_of(rows_of(_after_id(page), page.size), page, _by_id)
+
+
 def list_models(
     connection: Connection, namespace_id: int, paging: Paging, *, prefix: str | None, tag: str | None, archived: bool
 ) -> bytes:

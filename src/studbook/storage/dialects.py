@@ -109,6 +109,15 @@ def _lower(text: str | None) -> str | None:
     return None if text is None else text.lower()
 
 
+def overwrite_deleted(connection: Connection) -> None:
+    """See to it that what is deleted on this connection cannot be read from the file any more.
+
+    SQLite overwrites it with zeros; PostgreSQL removes it at the next VACUUM.
+    """
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("PRAGMA secure_delete = ON")
+
+
 def is_embedded(engine: Engine) -> bool:
     """Whether the database is a file of this machine with a single writer."""
     return engine.dialect.name == "sqlite"

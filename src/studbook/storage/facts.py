@@ -34,6 +34,11 @@ def delete_rows(connection: Connection, table: sa.Table, namespace_id: int, **ke
     connection.execute(table.delete().where(table.c.namespace_id == namespace_id, *conditions))
 
 
+def replace_row(connection: Connection, table: sa.Table, namespace_id: int, record_id: UUID, values: Mapping[str, Any]) -> None:
+    """Set a record's row to these values, whatever it was."""
+    connection.execute(table.update().where(table.c.namespace_id == namespace_id, table.c.id == record_id).values(values))
+
+
 def delete_details(connection: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Delete these rows of a detail table."""
     if not rows:

@@ -135,3 +135,36 @@ def _until(moment: Moment) -> sa.ColumnElement[bool]:
         return events.c.occurred_at <= moment.time
     earlier = log_entries.c.shard < moment.shard
     return sa.or_(earlier, sa.and_(log_entries.c.shard == moment.shard, log_entries.c.entry_index < moment.size))
+
+
+def list_heads(connection: Connection, namespace_id: int, moment: Moment) -> Sequence[AnyRow]:
+    """How far every subject had come in the log at a moment: its id, revision, and the leaf hash of that entry."""
+    newest = (
+        sa.select(events.c.subject_id, sa.func.max(events.c.revision).label("revision"))
+        .select_from(events.join(log_entries, _IN_LOG))
+        .where(events.c.namespace_id == namespace_id, _until(moment))
+        .group_by(events.c.subject_id)
+        .subquery()
+    )
+    statement = (
+        sa.select(events.c.subject_id, events.c.revision, log_entries.c.leaf_hash)
+        .select_from(
+            newest.join(events, sa.and_(events.c.subject_id == newest.c.subject_id, events.c.revision == newest.c.revision)).join(
+                log_entries, _IN_LOG
+            )
+        )
+        .where(events.c.namespace_id == namespace_id)
+    )
+    return connection.execute(statement).all()
+
+
+def find_head(connection: Connection, namespace_id: int, subject_id: UUID) -> AnyRow | None:
+    """The last event of a subject."""
+    statement = sa.select(events).where(events.c.namespace_id == namespace_id, events.c.subject_id == subject_id)
+    return connection.execute(statement.order_by(events.c.revision.desc()).limit(1)).one_or_none()
+
+
+def find_subject(connection: Connection, namespace_id: int, subject: str) -> UUID | None:
+    """The id of a subject by its exact name in the log."""
+    statement = sa.select(events.c.subject_id).where(events.c.namespace_id == namespace_id, events.c.subject == subject).limit(1)
+    return connection.execute(statement).scalar_one_or_none()

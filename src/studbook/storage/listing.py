@@ -46,14 +46,14 @@ def list_models(
         statement = statement.where(table.c.id.in_(_tagged(model_tags, model_tags.c.model_id, namespace_id, tag)))
     if not archived:
         statement = statement.where(table.c.archived_at.is_(None))
-    return _fetch(connection, statement, [(table.c.name, False)], after, size)
+    return fetch_page(connection, statement, [(table.c.name, False)], after, size)
 
 
 def list_versions(connection: Connection, namespace_id: int, after: After, size: int, *, model_id: UUID) -> Rows:
     """The versions of a model, newest first."""
     table = model_versions
     statement = columns(table, table.c.number).where(table.c.namespace_id == namespace_id, table.c.model_id == model_id)
-    return _fetch(connection, statement, [(table.c.number, True)], after, size)
+    return fetch_page(connection, statement, [(table.c.number, True)], after, size)
 
 
 def list_aliases(connection: Connection, namespace_id: int, after: After, size: int, *, model_id: UUID) -> Rows:
@@ -68,7 +68,7 @@ def list_aliases(connection: Connection, namespace_id: int, after: After, size: 
         )
         .where(aliases.c.namespace_id == namespace_id, aliases.c.model_id == model_id)
     )
-    return _fetch(connection, statement, [(aliases.c.name, False)], after, size)
+    return fetch_page(connection, statement, [(aliases.c.name, False)], after, size)
 
 
 def list_datasets(connection: Connection, namespace_id: int, after: After, size: int) -> Rows:
@@ -85,7 +85,7 @@ def list_dataset_versions(connection: Connection, namespace_id: int, after: Afte
     """The versions of a dataset, newest first."""
     table = dataset_versions
     statement = columns(table, table.c.number).where(table.c.namespace_id == namespace_id, table.c.dataset_id == dataset_id)
-    return _fetch(connection, statement, [(table.c.number, True)], after, size)
+    return fetch_page(connection, statement, [(table.c.number, True)], after, size)
 
 
 def list_runs(
@@ -122,7 +122,7 @@ def list_version_metrics(
     statement = sa.select(table).where(table.c.namespace_id == namespace_id, table.c.version_id == version_id)
     if name is not None:
         statement = statement.where(table.c.name == name)
-    return _fetch(connection, statement, [(table.c.position, False)], after, size)
+    return fetch_page(connection, statement, [(table.c.position, False)], after, size)
 
 
 def list_run_metrics(
@@ -133,7 +133,7 @@ def list_run_metrics(
     statement = sa.select(table).where(table.c.namespace_id == namespace_id, table.c.run_id == run_id)
     if name is not None:
         statement = statement.where(table.c.name == name)
-    return _fetch(connection, statement, [(table.c.name, False), (table.c.position, False)], after, size)
+    return fetch_page(connection, statement, [(table.c.name, False), (table.c.position, False)], after, size)
 
 
 def search_versions(
@@ -180,7 +180,7 @@ def search_versions(
     else:
         rank = model_versions.c[order_by]
     order = [(rank, descending), (model_versions.c.id, descending)]
-    return _fetch(connection, statement.add_columns(rank.label("rank")), order, after, size)
+    return fetch_page(connection, statement.add_columns(rank.label("rank")), order, after, size)
 
 
 def _best_values(namespace_id: int, name: str, *, descending: bool) -> sa.Subquery:
@@ -207,7 +207,7 @@ def _tagged(table: sa.Table, record: sa.Column[Any], namespace_id: int, tag: Tag
 
 def _list_named(connection: Connection, table: sa.Table, namespace_id: int, after: After, size: int) -> Rows:
     statement = columns(table, table.c.name).where(table.c.namespace_id == namespace_id)
-    return _fetch(connection, statement, [(table.c.name, False)], after, size)
+    return fetch_page(connection, statement, [(table.c.name, False)], after, size)
 
 
 def _list_newest(
@@ -217,10 +217,10 @@ def _list_newest(
     for name, value in equals.items():
         if value is not None:
             statement = statement.where(table.c[name] == value)
-    return _fetch(connection, statement, [(table.c.id, True)], after, size)
+    return fetch_page(connection, statement, [(table.c.id, True)], after, size)
 
 
-def _fetch(
+def fetch_page(
     connection: Connection,
     statement: sa.Select[Any],
     order: Sequence[tuple[sa.ColumnElement[Any], bool]],

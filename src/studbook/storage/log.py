@@ -107,6 +107,9 @@ _CHECKPOINT: Final = (
     .order_by(log_checkpoints.c.size.desc())
     .limit(1)
 )
+_TREES_OF_LOGS: Final = log_trees.join(
+    logs, sa.and_(logs.c.namespace_id == log_trees.c.namespace_id, logs.c.shard == log_trees.c.shard)
+)
 _ANY_SIZE: Final = 2**63 - 1
 
 
@@ -173,14 +176,30 @@ def list_waiting_namespaces(connection: Connection) -> list[int]:
     return list(connection.execute(sa.select(outbox.c.namespace_id).distinct()).scalars())
 
 
+def list_unsigned_shards(connection: Connection, namespace_id: int, newest: int) -> list[int]:
+    """The frozen shards of a log whose last state has no checkpoint yet; one that was lost never gets another."""
+    signed = sa.exists().where(
+        log_checkpoints.c.namespace_id == log_trees.c.namespace_id,
+        log_checkpoints.c.shard == log_trees.c.shard,
+        log_checkpoints.c.size == log_trees.c.size,
+    )
+    statement = (
+        sa.select(log_trees.c.shard)
+        .select_from(_TREES_OF_LOGS)
+        .where(log_trees.c.namespace_id == namespace_id, log_trees.c.shard < newest, logs.c.status == "frozen", ~signed)
+    )
+    return list(connection.execute(statement.order_by(log_trees.c.shard)).scalars())
+
+
 def list_unpublished(connection: Connection) -> list[int]:
-    """The namespaces whose newest tree is larger than its last checkpoint."""
+    """The namespaces that have a tree which is larger than its last checkpoint."""
     last = (
         sa.select(sa.func.max(log_checkpoints.c.size))
         .where(log_checkpoints.c.namespace_id == log_trees.c.namespace_id, log_checkpoints.c.shard == log_trees.c.shard)
         .scalar_subquery()
     )
-    statement = sa.select(log_trees.c.namespace_id).where(log_trees.c.size > sa.func.coalesce(last, 0)).distinct()
+    grown = sa.and_(log_trees.c.size > sa.func.coalesce(last, 0), logs.c.status != "lost")
+    statement = sa.select(log_trees.c.namespace_id).select_from(_TREES_OF_LOGS).where(grown).distinct()
     return list(connection.execute(statement).scalars())
 
 

@@ -132,6 +132,11 @@ def iter_edges(connection: Connection, namespace_id: int) -> Iterator[AnyRow]:
     yield from _in_parts(connection, statement, (c.target_id, c.source_id, c.relation, c.role))
 
 
+def find_rows(connection: Connection, table: sa.Table, namespace_id: int, ids: Collection[UUID]) -> Sequence[AnyRow]:
+    """The rows of a table of records with these ids."""
+    return connection.execute(sa.select(table).where(table.c.namespace_id == namespace_id, table.c.id.in_(list(ids)))).all()
+
+
 def list_details(
     connection: Connection, table: sa.Table, namespace_id: int, column: str, record_ids: Collection[UUID]
 ) -> list[dict[str, Any]]:

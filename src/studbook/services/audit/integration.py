@@ -33,6 +33,16 @@ def integrate(transaction: Transaction, namespace_id: int, tree: Tree) -> Tree:
     return append(transaction, namespace_id, tree, waiting)
 
 
+def integrate_all(transaction: Transaction, namespace_id: int, tree: Tree) -> Tree:
+    """Append everything that waits to the locked tree; returns the tree as it is then."""
+    before = -1
+    while tree.size != before:
+        before = tree.size
+        tree = integrate(transaction, namespace_id, tree)
+        transaction.flush()
+    return tree
+
+
 def append(transaction: Transaction, namespace_id: int, tree: Tree, entries: Sequence[tuple[UUID, bytes]]) -> Tree:
     """Append entries (event id, bytes) to the locked tree: entry rows, the tiles that became full, the new state."""
     leaves = [leaf_hash(body) for _, body in entries]

@@ -35,6 +35,8 @@ _log = logging.getLogger(__name__)
 # What another process left behind is found this soon; while somebody waits for another process's work, much sooner.
 _IDLE_SECONDS: Final = 1.0
 _WAITING_SECONDS: Final = 0.02
+# A halted log is looked at again this often: it may have been recovered meanwhile.
+_RECHECK_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ class LogKeeper:
         self._closed = False
         # Why each log is halted, or not signed here; read by whoever looks after the registry.
         self.halted: dict[int, str] = {}
+        self._checked = time.monotonic()
         self.unsigned: dict[int, str] = {}
         self._thread = threading.Thread(target=self._serve, name="studbook-log", daemon=True)
 
@@ -86,15 +89,18 @@ class LogKeeper:
             waiter.done.set_result(None)
 
     def check_all(self) -> None:
-        """Find logs that contradict their guard, before anything is added to them."""
+        """Find logs that contradict their guard, before anything is added to them; and those that do so no more."""
+        self._checked = time.monotonic()
         with self._database.read() as connection:
             namespaces = {row.namespace_id for row in log.list_logs(connection)}
         for namespace_id in namespaces:
             try:
                 self._publisher.check(namespace_id)
-                self.halted.pop(namespace_id, None)
+                if self.halted.pop(namespace_id, None):
+                    _log.warning("the audit log of namespace %d was recovered; it is written again", namespace_id)
             except HaltError as error:
-                self._halt(namespace_id, str(error))
+                if self.halted.get(namespace_id) != str(error):
+                    self._halt(namespace_id, str(error))
 
     def state(self) -> str:
         """`ok`, or why a log is halted, or not signed by this process."""
@@ -146,6 +152,8 @@ class LogKeeper:
                 closed = self._closed
                 due |= {waiter.namespace_id for waiter in self._waiters}
             try:
+                if self.halted and time.monotonic() - self._checked > _RECHECK_SECONDS:
+                    self.check_all()
                 for namespace_id in due or self._find_left():
                     self._keep(namespace_id)
             except (StudbookError, *UNANSWERED):

@@ -21,7 +21,7 @@ from studbook.domain.types import format_time
 from studbook.merkle.checkpoint import Checkpoint
 from studbook.merkle.errors import VerificationError
 from studbook.merkle.hashing import leaf_hash
-from studbook.merkle.notes import Note, parse_vkey
+from studbook.merkle.notes import Algorithm, Note, parse_vkey
 from studbook.merkle.proofs import verify_consistency
 from studbook.merkle.tiles import consistency_proof, full_tiles_between, tile_root, tree_root
 from studbook.services.audit.guard import GuardError
@@ -32,9 +32,8 @@ from studbook.storage import log
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
-    from studbook.merkle.notes import Ed25519Signer
     from studbook.services.audit.guard import FileGuard
-    from studbook.services.audit.keys import KeyFolder
+    from studbook.services.audit.keys import KeyFolder, Signer
     from studbook.services.audit.witnessing import Witnesses
     from studbook.storage.database import Database
     from studbook.storage.graph import AnyRow
@@ -76,12 +75,22 @@ class Publisher:
     def publish(self, namespace_id: int) -> Published:
         """Sign the newest state of a namespace's log unless that was done; returns its newest checkpoint.
 
+        A shard that was frozen meanwhile gets its last checkpoint first.
+
         Raises HaltError, UnsignedError.
         """
         with self._database.read() as connection:
-            tree = log.get_tree(connection, namespace_id)
-            row = log.find_log(connection, namespace_id, tree.shard)
-            assert row is not None  # noqa: S101 - a tree has its log's record
+            newest = log.get_tree(connection, namespace_id).shard
+            frozen = log.list_unsigned_shards(connection, namespace_id, newest)
+        for shard in frozen:
+            self._publish(namespace_id, shard)
+        return self._publish(namespace_id, newest)
+
+    def _publish(self, namespace_id: int, shard: int) -> Published:
+        with self._database.read() as connection:
+            tree = log.find_tree(connection, namespace_id, shard)
+            row = log.find_log(connection, namespace_id, shard)
+            assert row is not None and tree is not None  # noqa: S101, PT018 - a shard has a tree and a record
             last = log.find_checkpoint(connection, namespace_id, tree.shard)
             if last is not None and last.size == tree.size:
                 return Published(tree.shard, last.size, last.note)
@@ -111,10 +120,13 @@ class Publisher:
         if row is not None:
             self._load_guard(row.origin, tree, last)
 
-    def _signers(self, connection: Connection, namespace_id: int, shard: int) -> list[Ed25519Signer]:
+    def _signers(self, connection: Connection, namespace_id: int, shard: int) -> list[Signer]:
         keys = [parse_vkey(row.vkey) for row in log.list_keys(connection, namespace_id, shard, "active")]
-        signers = [signer for key in keys if (signer := self._keys.find(key)) is not None]
-        if not signers:
+        try:
+            signers = [signer for key in keys if (signer := self._keys.find(key)) is not None]
+        except (VerificationError, OSError) as error:
+            raise UnsignedError(f"a key of this log cannot be used: {error}") from error
+        if not any(signer.verifier_key.algorithm is Algorithm.ED25519 for signer in signers):
             names = ", ".join(str(self._keys.path(key)) for key in keys)
             raise UnsignedError(
                 f"no key of this log is here, so its checkpoints are not signed by this process; it looks for {names}"

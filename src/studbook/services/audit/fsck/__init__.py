@@ -6,8 +6,9 @@ subject's chain, the values beside the log, and last the replay, which finds a r
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from studbook.domain.canonical import read_canonical
 from studbook.services.audit.fsck import tree
 from studbook.services.audit.fsck.chains import read_history
 from studbook.services.audit.fsck.findings import Finding, Layer, LogReport
@@ -74,7 +75,17 @@ def _check_shard(
     if stored is not None:
         tree.check_tree(connection, namespace_id, report, rebuilt, stored)
     tree.check_checkpoints(connection, namespace_id, report, rebuilt, row.shard)
-    if guarded is not None:
+    if guarded is not None and _is_known_loss(row, guarded):
+        report.lost = guarded.size - row.size
+    elif guarded is not None:
         tree.compare_checkpoint(report, Layer.GUARD, "guard", guarded, rebuilt)
     for checkpoint in outside:
         tree.compare_checkpoint(report, Layer.GUARD, f"kept checkpoint {checkpoint.size}", checkpoint, rebuilt)
+
+
+def _is_known_loss(row: AnyRow, guarded: Checkpoint) -> bool:
+    """Whether what the guard holds of a shard is what its record says was lost."""
+    if row.status != "lost":
+        return False
+    record: dict[str, Any] = read_canonical(row.record)
+    return record.get("lost") == {"size": guarded.size, "root": f"sha256:{guarded.root.hex()}"}

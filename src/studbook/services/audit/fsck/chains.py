@@ -14,6 +14,7 @@ from studbook.domain.events import Action
 from studbook.domain.privacy import blanked, commit
 from studbook.merkle.hashing import leaf_hash
 from studbook.services.audit.fsck.findings import Layer
+from studbook.services.audit.snapshots import list_leaves, root_over
 from studbook.storage import log, scanning
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ class Head:
     revision: int
     event_id: UUID
     leaf: str
-    after: bytes
+    # None when the entry was purged.
+    after: bytes | None
     kind: str
     name: str
     # The digests of what stands outside the entry: the next entry's `before` inherits them with their values.
@@ -48,6 +50,9 @@ class History:
     heads: dict[UUID, Head] = field(default_factory=dict)
     edges: dict[tuple[str, str, str, str], tuple[UUID, str]] = field(default_factory=dict)
     erased: set[tuple[str, str]] = field(default_factory=set)
+    # Entries without bytes by shard and index, and those of which an entry says that they were purged.
+    without_bytes: dict[tuple[int, int], UUID] = field(default_factory=dict)
+    purged: list[tuple[int, int, int]] = field(default_factory=list)
     # Values that are missing, to be compared with what was erased once the whole log is read.
     missing: list[tuple[str, str, str]] = field(default_factory=list)
 
@@ -63,12 +68,19 @@ def read_history(connection: Connection, namespace_id: int, report: LogReport, s
             detached = scanning.find_detached_values(connection, namespace_id, ids)
             for row in rows:
                 event = events.get(row.event_id)
-                if event is None or event.body is None:
+                if event is None:
+                    continue
+                if event.body is None:
+                    history.without_bytes[shard, row.entry_index] = event.id
+                    _pass_over(history, event, row.leaf_hash)
                     continue
                 entry = _read(row.entry_index, event, report)
                 if entry is not None:
                     _check_values(report, history, entry, private.get(event.id, {}), detached.get(event.id, {}))
                     _follow(report, history, row.entry_index, entry, event.body)
+                    if entry["action"] == Action.LOG_SNAPSHOT:
+                        _check_snapshot(connection, namespace_id, report, shard, row.entry_index, entry)
+    _check_purged(report, history)
     for event_id, place, subject in history.missing:
         if (event_id, place) in history.erased:
             report.erased += 1
@@ -118,7 +130,7 @@ def _follow(report: LogReport, history: History, index: int, entry: JsonObject, 
         )
     elif entry["prev"] != (last.leaf if last else None):
         report.add(Layer.CHAINS, place, f"does not follow from the entry before it of {entry['subject']}")
-    elif last is not None and _digest(_before_of(entry)) != last.after:
+    elif last is not None and last.after is not None and _digest(_before_of(entry)) != last.after:
         report.add(Layer.CHAINS, place, f"shows {entry['subject']} before as it was not")
     leaf = base64.b64encode(leaf_hash(body)).decode()
     record = entry["after"]
@@ -129,8 +141,39 @@ def _follow(report: LogReport, history: History, index: int, entry: JsonObject, 
     for edge in entry["edges"] or ():
         key = (edge["source"], edge["target"], edge["relation"], edge["role"] or "")
         history.edges.setdefault(key, (UUID(entry["id"]), entry["occurred_at"]))
-    if entry["action"] == Action.PRIVACY_ERASED:
+    if entry["action"] == Action.LOG_PURGED:
+        history.purged += [(entry["detail"]["shard"], start, end) for start, end in entry["detail"]["ranges"]]
+    # What was lost with a database and not brought back is as gone as what was erased, and is told in the same way.
+    if entry["action"] in {Action.PRIVACY_ERASED, Action.LOG_RECOVERED} and "values" in (entry["detail"] or {}):
         history.erased |= {(value["event"], value["pointer"]) for value in entry["detail"]["values"]}
+
+
+def _pass_over(history: History, event: AnyRow, leaf: bytes) -> None:
+    """Take a purged entry's place in its subject's chain from what is left of it: its columns and its hash."""
+    kind = history.heads[event.subject_id].kind if event.subject_id in history.heads else ""
+    text = base64.b64encode(leaf).decode()
+    history.heads[event.subject_id] = Head(event.revision, event.id, text, None, kind, event.subject)
+
+
+def _check_purged(report: LogReport, history: History) -> None:
+    """Bytes may be gone only where an entry says so."""
+    told = [(shard, range(start, end)) for shard, start, end in history.purged]
+    for (shard, index), event_id in history.without_bytes.items():
+        if not any(shard == of and index in indexes for of, indexes in told):
+            report.add(
+                Layer.STRUCTURE,
+                f"entry {index} of shard {shard}",
+                f"the bytes of event {event_id} are gone, and no entry says so",
+            )
+
+
+def _check_snapshot(
+    connection: Connection, namespace_id: int, report: LogReport, shard: int, index: int, entry: JsonObject
+) -> None:
+    detail = entry["detail"]
+    leaves = list_leaves(connection, namespace_id, shard, detail["upto"])
+    if detail["upto"] > index or len(leaves) != detail["subjects"] or f"sha256:{root_over(leaves).hex()}" != detail["root"]:
+        report.add(Layer.CHAINS, f"entry {index}", "is a snapshot of another state than the entries before it give")
 
 
 def _before_of(entry: JsonObject) -> Side:

@@ -47,6 +47,7 @@ class LogReport:
     purged: int = 0
     unsigned: int = 0
     waiting: int = 0
+    lost: int = 0
 
     def add(self, layer: Layer, place: str, message: str) -> None:
         """Take note of something."""
@@ -62,5 +63,6 @@ class LogReport:
             "purged_entries": self.purged,
             "entries_behind_the_last_checkpoint": self.unsigned,
             "events_waiting": self.waiting,
+            "entries_known_to_be_lost": self.lost,
             "findings": [finding.as_json() for finding in self.findings],
         }
