@@ -99,6 +99,7 @@ def test_real_answers_fit_their_description(server: ServerProcess) -> None:
     queries = {
         "/resolve": {"identifier": "churn/1"}, "/diff": {"from": "churn/1", "to": "churn/2"},
         "/proofs/inclusion": {"index": 0}, "/proofs/consistency": {"old": 0}, "/receipts/{event}": {"wait": "proof"},
+        "/audit/bundle": {"subject": "churn/1"},
     }  # fmt: skip
     seen = 0
     for found in schema.get_all_operations():

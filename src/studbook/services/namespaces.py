@@ -14,8 +14,9 @@ from studbook.domain.names import Kind, find_name_fault, quoted
 from studbook.domain.tokens import make_token
 from studbook.domain.types import format_time
 from studbook.services.audit.shards import open_shard, origin_of
+from studbook.services.caller import DEFAULT_NAMESPACE, local_caller
 from studbook.services.recording import Recorder, heading
-from studbook.services.tokens import DEFAULT_NAMESPACE, local_caller, stage_token
+from studbook.services.tokens import stage_token
 from studbook.storage import facts, log
 from studbook.storage.references import Found
 from studbook.storage.tables import namespaces

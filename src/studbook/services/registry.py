@@ -62,7 +62,7 @@ def open_registry(url: str, *, pool_size: int = 16, upgrade: bool = True, settin
         settings = settings or Settings()
         keys, guard = KeyFolder(settings.keys_folder()), FileGuard(settings.guard_folder())
         witnesses = Witnesses.from_policy(settings.log_policy, settings.witness_timeout)
-        keeper = LogKeeper(database, Publisher(database, keys, guard, witnesses))
+        keeper = LogKeeper(database, Publisher(database, keys, guard, witnesses), settings.snapshot_every)
         database.work.hook = keeper
         if upgrade:
             keeper.start()

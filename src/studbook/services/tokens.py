@@ -14,7 +14,7 @@ from studbook.domain.ids import new_id
 from studbook.domain.names import Kind
 from studbook.domain.tokens import is_token, make_token, token_hash, token_hint
 from studbook.domain.types import format_time
-from studbook.services.caller import Caller
+from studbook.services.caller import DEFAULT_NAMESPACE, Caller, local_caller
 from studbook.services.ingestion.resolution import load_record
 from studbook.services.reading import Shown, get_by_id, show
 from studbook.services.recording import Recorder, heading
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from studbook.storage.database import Database
     from studbook.storage.unit_of_work import Transaction
 
-DEFAULT_NAMESPACE: Final = "default"
 # How long a process may go on accepting a token that another process revoked.
 _TRUST_SECONDS: Final = 2.0
 _CACHE_LIMIT: Final = 10_000
@@ -90,11 +89,6 @@ def first_caller(database: Database) -> Caller:
         message = "the registry has not been prepared: it has no namespace yet"
         raise NotFoundError(message)
     return local_caller(namespace_id)
-
-
-def local_caller(namespace_id: int, namespace: str = DEFAULT_NAMESPACE) -> Caller:
-    """Whoever can open the database file itself: nothing could be kept from them."""
-    return Caller(namespace_id, namespace, "local", Access.ADMIN, "local")
 
 
 def stage_token(recorder: Recorder, document: NewToken, secret: str) -> UUID:

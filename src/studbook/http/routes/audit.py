@@ -22,7 +22,7 @@ from studbook.http.auth import CurrentPaging, CurrentSession
 from studbook.http.receipts import Wait, WaitFor
 from studbook.http.routes import Filter, PathId
 from studbook.services import history
-from studbook.services.audit import receipts, serving
+from studbook.services.audit import collecting, receipts, serving
 
 router = APIRouter(prefix="/audit", tags=["audit log"])
 
@@ -40,6 +40,9 @@ Responses = dict[int | str, dict[str, Any]]
 _NOTE: Final[Responses] = {200: {"content": {"text/plain": {}}, "description": "a signed note (c2sp.org/tlog-checkpoint)"}}
 _TILE: Final[Responses] = {
     200: {"content": {"application/octet-stream": {}}, "description": "a tile or entry bundle (c2sp.org/tlog-tiles)"}
+}
+_BUNDLE: Final[Responses] = {
+    200: {"content": {"application/zip": {}}, "description": "an evidence bundle (studbook-evidence/v1)"}
 }
 _RECEIPT: Final[Responses] = {200: {"content": {"text/plain": {}}, "description": "a receipt (c2sp.org/tlog-proof)"}}
 _POLICY: Final[Responses] = {200: {"content": {"text/plain": {}}, "description": "a policy (c2sp.org/tlog-policy)"}}
@@ -121,6 +124,31 @@ def get_receipt(session: CurrentSession, event: PathId, wait: Wait = WaitFor.NON
         registry.log.wait(session.namespace_id, [event], registry.settings.receipt_timeout).result()
     with session.database.read() as connection:
         return Response(receipts.get_receipt(connection, session.namespace_id, event), media_type=_TEXT)
+
+
+@router.get("/bundle", responses=_BUNDLE)
+def get_bundle(
+    session: CurrentSession,
+    subject: Annotated[str, Query(min_length=1, max_length=1024, description="a reference to the record, such as churn/3")],
+    since: Annotated[
+        int | None, Query(ge=1, le=_SIZE_LIMIT, description="size of an earlier checkpoint, to which consistency is proved")
+    ] = None,
+    *,
+    disclose: Annotated[bool, Query(description="open the personal values that still are there")] = False,
+) -> Response:
+    """The evidence for one record, to be verified without the registry: a zip with the page that does so."""
+    with session.database.read() as connection:
+        policy = serving.render_policy(connection, session.namespace_id, session.registry.settings.log_policy)
+        body = collecting.collect(
+            connection,
+            session.namespace_id,
+            session.caller.namespace,
+            subject,
+            policy,
+            since=since,
+            disclose=disclose,
+        )
+    return Response(body, media_type="application/zip", headers={"Content-Disposition": 'attachment; filename="evidence.zip"'})
 
 
 @router.get("/events", responses=answered(page(LoggedEventAnswer)))

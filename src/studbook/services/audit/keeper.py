@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any, Final
 from studbook.domain.errors import LogHaltedError, StudbookError
 from studbook.services.audit.integration import BATCH, integrate
 from studbook.services.audit.publishing import HaltError, Published, UnsignedError
+from studbook.services.audit.snapshots import find_reach, take_snapshot
+from studbook.services.caller import local_caller
 from studbook.storage import log
 from studbook.storage.database import UNANSWERED
 
@@ -60,9 +62,12 @@ class _Waiter:
 class LogKeeper:
     """Keeps the logs of one database in this process."""
 
-    def __init__(self, database: Database, publisher: Publisher) -> None:
+    def __init__(self, database: Database, publisher: Publisher, snapshot_every: int = 0) -> None:
         self._database = database
         self._publisher = publisher
+        self._snapshot_every = snapshot_every
+        # By namespace: its name, and how far its last snapshot reaches.
+        self._snapshots: dict[int, tuple[str, int]] = {}
         self._changed = threading.Condition()
         self._due: set[int] = set()
         self._waiters: list[_Waiter] = []
@@ -189,6 +194,20 @@ class LogKeeper:
         else:
             self.unsigned.pop(namespace_id, None)
             self._answer(namespace_id, published)
+            self._take_snapshot(namespace_id, published)
+
+    def _take_snapshot(self, namespace_id: int, published: Published) -> None:
+        """Log a snapshot when enough was logged since the last one: at least a tenth of the log, so that they stay cheap."""
+        if not self._snapshot_every:
+            return
+        if namespace_id not in self._snapshots:
+            with self._database.read() as connection:
+                name = next(row.namespace for row in log.list_logs(connection, namespace_id))
+                self._snapshots[namespace_id] = name, find_reach(connection, namespace_id, published.shard)
+        name, reach = self._snapshots[namespace_id]
+        if published.size - reach >= max(self._snapshot_every, published.size // 10):
+            take_snapshot(self._database, local_caller(namespace_id, name))
+            self._snapshots[namespace_id] = name, published.size
 
     def _integrate(self, namespace_id: int) -> None:
         if self._database.is_embedded and not self._has_waiting(namespace_id):

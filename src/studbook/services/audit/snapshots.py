@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from studbook.domain.canonical import JsonObject, canonical_json
 from studbook.domain.documents import Access
+from studbook.domain.entries import read_entry
 from studbook.domain.events import Action
 from studbook.domain.names import Kind
 from studbook.merkle.hashing import leaf_hash
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
     from studbook.services.caller import Caller
     from studbook.storage.database import Database
-    from studbook.storage.graph import AnyRow
     from studbook.storage.unit_of_work import Transaction
 
 
@@ -115,7 +115,9 @@ def take_snapshot(database: Database, caller: Caller) -> Shown:
     return database.work.run(change)  # type: ignore[no-any-return]
 
 
-def find_last_snapshot(connection: Connection, namespace_id: int) -> AnyRow | None:
-    """The event of the newest snapshot."""
+def find_reach(connection: Connection, namespace_id: int, shard: int) -> int:
+    """How many entries of a shard the newest snapshot covers."""
     rows = history.list_events(connection, namespace_id, history.Selection(action=Action.LOG_SNAPSHOT), 0)
-    return rows[0] if rows else None
+    if not rows or rows[0].body is None or rows[0].shard not in {None, shard}:
+        return 0
+    return int(read_entry(rows[0].body)["detail"]["upto"])
