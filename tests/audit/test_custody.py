@@ -12,8 +12,8 @@ from studbook.merkle.checkpoint import open_checkpoint, parse_checkpoint
 from studbook.merkle.notes import Algorithm, parse_note, parse_vkey
 from studbook.services.audit.rebuilding import rebuild
 from studbook.services.audit.recovery import RecoveryError, accept_loss, adopt_guard, import_entries
+from studbook.services.caller import local_caller
 from studbook.services.registry import open_registry
-from studbook.services.tokens import local_caller
 from studbook.storage import tables
 from studbook.testing import make_document
 from tests.audit.conftest import NAMESPACE, Site, fill

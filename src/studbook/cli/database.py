@@ -8,9 +8,12 @@ import typer
 
 from studbook.cli import screen
 from studbook.cli.exits import Exit
+from studbook.cli.faults import CommandError
 from studbook.cli.options import AsJson, new_app
-from studbook.cli.server_part import database_faults, examine, load_settings
+from studbook.cli.server_part import caller_of, database_faults, examine, load_settings, opened_database
+from studbook.cli.session import session_of
 from studbook.cli.sheet import Sheet
+from studbook.cli.text import plural
 
 app = new_app("Look after the registry's database.")
 
@@ -31,6 +34,28 @@ def upgrade(*, as_json: AsJson = False) -> None:
         screen.confirm(f"{after.url} is already at schema {after.revision}")
     else:
         screen.confirm(f"{after.url} is now at schema {after.revision}")
+
+
+@app.command("rebuild")
+def rebuild(context: typer.Context, *, as_json: AsJson = False) -> None:
+    """Rebuild the tables of a namespace's records from its audit log: what differs is mended, what is lost comes back.
+
+    Metric series are left as they are: their points stand in no entry.
+    """
+    with opened_database() as registry:
+        from studbook.domain.errors import StudbookError
+        from studbook.services.audit.rebuilding import rebuild as rebuild_tables
+
+        caller = caller_of(registry, session_of(context).namespace)
+        try:
+            mended = registry.database.work.run(lambda transaction: rebuild_tables(transaction, caller.namespace_id))
+        except StudbookError as error:
+            raise CommandError(f"nothing was changed: {error}") from error
+    if as_json:
+        screen.write_json({"namespace": caller.namespace, "mended": mended})
+    else:
+        words = f"{plural(mended, 'record')} mended" if mended else "every record is as the log says"
+        screen.confirm((caller.namespace, screen.NAME), f"  {words}")
 
 
 @app.command("status")

@@ -52,8 +52,12 @@ COMMANDS: Final[dict[str, dict[str, Entry]]] = {
         "diff": Entry("diff", "Compare two model versions."),
         "resolve": Entry("resolve", "Say which records carry an identifier."),
     },
+    "Prove": {
+        "audit": Entry("auditing", "Verify the audit log, read it, take evidence out of it, look after it."),
+    },
     "Run a registry": {
         "token": Entry("tokens", "Make, list and revoke API tokens."),
+        "namespace": Entry("namespaces", "Make a namespace: a tenant with a log of its own."),
         "db": Entry("database", "Look after the registry's database."),
         "witness": Entry("witness", "Run a witness that cosigns the checkpoints of other registries' logs."),
         "version": Entry("version", "Say which Studbook this is."),

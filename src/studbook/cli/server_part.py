@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from studbook.config import Settings
+    from studbook.services.caller import Caller
+    from studbook.services.registry import Registry
     from studbook.storage.database import Database
 
 
@@ -119,3 +121,44 @@ def _find_fault(database: Database) -> str | None:
     except StudbookError as error:
         return error.detail
     return None
+
+
+@contextmanager
+def opened_database() -> Iterator[Registry]:
+    """The registry on its database, without the thread that signs: what is halted can be looked at and mended.
+
+    Raises CommandError when there is no database at the current schema.
+    """
+    settings = load_settings()
+    with database_faults():
+        from studbook.services.registry import open_registry
+
+        state = examine(settings)
+        if not state.is_current:
+            message = (
+                f"{state.url} is at schema {state.revision}, not {state.head}"
+                if state.revision
+                else f"there is no database {state.url}"
+            )
+            raise CommandError(message, advice="`studbook db upgrade` makes it, or brings it up to date.")
+        registry = open_registry(settings.database(), pool_size=4, upgrade=False, settings=settings)
+        try:
+            yield registry
+        finally:
+            registry.database.close()
+
+
+def caller_of(registry: Registry, namespace: str) -> Caller:
+    """Whoever can open the database, at work in a namespace.
+
+    Raises CommandError.
+    """
+    from studbook.services.caller import local_caller
+    from studbook.storage import facts
+
+    with registry.database.read() as connection:
+        namespace_id = facts.find_namespace(connection, namespace)
+    if namespace_id is None:
+        message = f"there is no namespace {namespace!r}"
+        raise CommandError(message, Exit.NOT_FOUND)
+    return local_caller(namespace_id, namespace)

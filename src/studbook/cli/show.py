@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -26,21 +26,26 @@ if TYPE_CHECKING:
 
 app = new_app()
 
+_AsOf = Annotated[
+    str | None,
+    typer.Option("--as-of", metavar="TIME|SIZE", help="As it was at a time, or when the audit log had so many entries."),
+]
+
 # As many of a model's versions, or of a mapping's entries, as fit a page.
 _ROWS: Final = 20
 
 
 @app.command()
-def show(context: typer.Context, reference: Reference, *, as_json: AsJson = False) -> None:
-    """Show a model, version, run, dataset or deployment."""
+def show(context: typer.Context, reference: Reference, *, as_of: _AsOf = None, as_json: AsJson = False) -> None:
+    """Show a model, version, run, dataset or deployment; with --as-of, as it was."""
     with open_registry(context) as registry:
-        record = get_record(registry, reference)
+        record = get_record(registry, reference, as_of)
         if as_json:
             screen.write_json(record.raw)
             return
         match record:
             case Model():
-                sheet = _model(registry, record)
+                sheet = _model(registry, record, with_versions=as_of is None)
             case ModelVersion():
                 sheet = _version(record)
             case RunRecord():
@@ -54,12 +59,14 @@ def show(context: typer.Context, reference: Reference, *, as_json: AsJson = Fals
         sheet.print()
 
 
-def _model(registry: Registry, model: Model) -> Sheet:
+def _model(registry: Registry, model: Model, *, with_versions: bool) -> Sheet:
     sheet = Sheet(model.name, *_archived(model.archived_at), description=model.description)
     sheet.fact("owners", ", ".join(f"{o.name} <{o.email}>" if o.email else o.name for o in model.owners))
     sheet.fact("aliases", ", ".join(f"{alias} → {number}" for alias, number in sorted(model.aliases.items())))
     sheet.fact("tags", tags(model.tags))
     sheet.time("created", model.created_at, model.created_by)
+    if not with_versions:
+        return sheet
     shown = list(islice(registry.versions(model.model, page_size=_ROWS), _ROWS))
     rest = (model.latest_version or 0) - len(shown)
     sheet.section("Versions" if rest <= 0 else f"Versions (the last {_ROWS}; {rest} more)", version_rows(shown))

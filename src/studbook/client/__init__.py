@@ -8,6 +8,7 @@ from __future__ import annotations
 from studbook.client.answers import Record
 from studbook.client.auditing import LoggedEvent, PlaceInLog
 from studbook.client.connecting import connect
+from studbook.client.custody import Erased, LegalHold, LogKey, LogShard, RetentionClass
 from studbook.client.data_digests import digest_data
 from studbook.client.delivery import Delivered, Refused, SyncReport
 from studbook.client.digests import Digested, digest_path
@@ -76,14 +77,18 @@ __all__ = [
     "Difference",
     "Digested",
     "Edge",
+    "Erased",
     "Evaluated",
     "EventLink",
     "Experiment",
     "Ingested",
     "InvalidDocumentError",
+    "LegalHold",
     "Lineage",
     "LineageNode",
     "Link",
+    "LogKey",
+    "LogShard",
     "LoggedEvent",
     "Metric",
     "MissingServerError",
@@ -100,6 +105,7 @@ __all__ = [
     "RefusedError",
     "Registration",
     "Registry",
+    "RetentionClass",
     "Run",
     "RunRecord",
     "SeriesPoint",
