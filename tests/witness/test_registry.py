@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from studbook.merkle.errors import VerificationError
 from studbook.merkle.notes import VerifierKey, parse_vkey
 from studbook.merkle.policy import Policy, check_checkpoint, parse_policy
-from studbook.storage import tables
+from studbook.storage import log, tables
 from studbook.testing import make_document
 from studbook.witness.folder import WitnessFolder
 from tests.audit.conftest import NAMESPACE
@@ -64,9 +64,14 @@ class Witnessed:
         logs = "".join(f"log {key}\n" for key in self.keys())
         return parse_policy(f"{logs}witness w1 {self.folder.key}\nquorum w1\n".encode())
 
+    def is_settled(self) -> bool:
+        """Whether a checkpoint covers everything that was written."""
+        with self.site.database() as database, database.read() as connection:
+            return NAMESPACE not in {*log.list_waiting_namespaces(connection), *log.list_unpublished(connection)}
+
     def wait_published(self) -> bytes:
         """The checkpoint of everything that was written."""
-        await_that(lambda: self.tree_size() in self.published())
+        await_that(self.is_settled)
         return self.published()[self.tree_size()]
 
 
