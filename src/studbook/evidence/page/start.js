@@ -60,7 +60,7 @@ async function runSteps(state, isCurrent) {
         passed += 1;
       } catch (error) {
         failure = error;
-        item = makeStep("bad", title, [`${sentenceOf(error)}.`]);
+        item = makeStep("bad", title, [capital(`${sentenceOf(error)}.`)]);
       }
     }
     if (!isCurrent()) return null;
@@ -87,7 +87,7 @@ function showSuccess(state) {
 
 function choose(file) {
   chosen = file ?? null;
-  find("chosen").textContent = chosen ? `${chosen.name} (${Math.ceil(chosen.size / 1024).toLocaleString("en")} KiB)` : "Drop the .zip file here, or choose it.";
+  find("chosen").textContent = chosen ? `${chosen.name} (${Math.ceil(chosen.size / 1024).toLocaleString("en")} KiB)` : "Drop the .zip file here";
   if (chosen && find("key").value.trim()) check();
   else clearResults();
 }
@@ -106,7 +106,7 @@ async function showKeys() {
       return make("li", {}, name, makeFingerprint(key.fingerprint));
     });
   } catch (error) {
-    items = [make("li", { className: "wrong" }, `${sentenceOf(error)}.`)];
+    items = [make("li", { className: "wrong" }, capital(`${sentenceOf(error)}.`))];
   }
   if (mine === current) find("keys").replaceChildren(...items);
 }

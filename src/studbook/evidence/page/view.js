@@ -46,9 +46,14 @@ function makeNotes(notes) {
   return [make("h3", {}, "What this bundle leaves open"), make("ul", {}, ...notes.map((note) => make("li", {}, note)))];
 }
 
+const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
 function makeHistory({ id, name, revisions }) {
   const title = make("h2", { id: `history-${id}` }, name);
-  const card = make("section", { className: "card" }, title, make("ol", { className: "revisions" }, ...revisions.map(makeRevision)));
+  const { after } = revisions[revisions.length - 1];
+  const facts = [plainText(member(after, "kind")).replace(/_/g, " "), `namespace ${plainText(member(after, "namespace"))}`, id];
+  const record = make("p", { className: "record" }, facts.join(" \u00b7 "));
+  const card = make("section", { className: "card" }, title, record, make("ol", { className: "revisions" }, ...revisions.map(makeRevision)));
   card.setAttribute("aria-labelledby", title.id);
   return card;
 }
@@ -56,17 +61,17 @@ function makeHistory({ id, name, revisions }) {
 function makeRevision(revision) {
   const { body, index } = revision.entry;
   const words = body.action.replace(/[._]/g, " ");
-  const title = make("h3", {}, words.charAt(0).toUpperCase() + words.slice(1), make("code", { className: "faint" }, body.action));
+  const title = make("h3", {}, capital(words), make("code", { className: "faint" }, body.action));
   const facts = [showTime(body.occurred_at), `by ${body.actor} (${body.authenticated_by})`, `revision ${body.rev}`, `entry ${index}`];
   const parts = [title, make("p", { className: "meta" }, facts.join(" \u00b7 ")), ...makeChanges(revision)];
   if (revision.edges.length) {
-    parts.push(makeTable("Lineage", ["from", "to", "how"], revision.edges.map((edge) => makeRow([
+    parts.push(makeTable("Lineage", ["From", "To", "How"], revision.edges.map((edge) => makeRow([
       make("span", {}, plainText(member(edge ?? {}, "source"))),
       make("span", {}, plainText(member(edge ?? {}, "target"))),
       make("span", {}, [member(edge ?? {}, "relation"), member(edge ?? {}, "role")].filter(Boolean).map(plainText).join(", ")),
     ], ["", "to ", ""]))));
   }
-  if (body.detail !== null) parts.push(...makeRows("Detail", ["member", "value"], [...flatten(body.detail).values()].map(
+  if (body.detail !== null) parts.push(...makeRows("Detail", ["Member", "Value"], [...flatten(body.detail).leaves.values()].map(
     ({ path, value }) => makeRow([makePath(path, null), makeValue({ value, state: null })], ["", ""]))));
   parts.push(makeWhole("The whole record after this event", revision.after), makeWhole("The entry as it was logged", body));
   return make("li", {}, ...parts);
@@ -80,12 +85,12 @@ function makeChanges(revision) {
   const rows = listChanges(revision);
   if (revision.before === null) {
     const made = rows.map((row) => makeRow([makePath(row.path, row.after.state), makeValue(row.after)], ["", ""]));
-    return makeRows("The record", ["member", "value"], made);
+    return makeRows("The record", ["Member", "Value"], made);
   }
   if (!rows.length) return [make("p", { className: "meta" }, "No member of the record changed.")];
   const made = rows.map((row) => makeRow(
     [makePath(row.path, row.after?.state ?? row.before?.state), makeValue(row.before), makeValue(row.after)], ["", "before:", "after:"]));
-  return makeRows("What changed", ["member", "before", "after"], made);
+  return makeRows("What changed", ["Member", "Before", "After"], made);
 }
 
 /** A table that shows its first rows, and the others when asked. */
