@@ -107,17 +107,19 @@ function makeRows(caption, heads, rows) {
 }
 
 function makeTable(caption, heads, rows) {
-  const head = make("thead", {}, make("tr", {}, ...heads.map((text) => make("th", { scope: "col" }, text))));
-  return make("table", {}, make("caption", {}, caption), head, make("tbody", {}, ...rows));
+  // The roles are said outright, for on narrow screens the style makes blocks of all these.
+  const cells = heads.map((text) => make("th", { scope: "col", role: "columnheader" }, text));
+  const head = make("thead", { role: "rowgroup" }, make("tr", { role: "row" }, ...cells));
+  return make("table", { role: "table" }, make("caption", {}, caption), head, make("tbody", { role: "rowgroup" }, ...rows));
 }
 
 function makeRow([first, ...others], heads) {
   const cells = others.map((content, number) => {
-    const cell = make("td", { dir: "auto" }, content);
+    const cell = make("td", { dir: "auto", role: "cell" }, content);
     if (heads[number + 1]) cell.dataset.head = heads[number + 1];
     return cell;
   });
-  return make("tr", {}, make("th", { scope: "row", dir: "auto" }, first), ...cells);
+  return make("tr", { role: "row" }, make("th", { scope: "row", dir: "auto", role: "rowheader" }, first), ...cells);
 }
 
 function makePath(path, state) {
