@@ -227,10 +227,15 @@ def zipped(files: dict[str, bytes], *, honest_manifest: bool = True) -> bytes:
         manifest = json.loads(files["manifest.json"])
         manifest["files"] = {name: hashlib.sha256(data).hexdigest() for name, data in files.items() if name != "manifest.json"}
         files = {**files, "manifest.json": canonical_json(manifest)}
+    return packed(*files.items(), method=zipfile.ZIP_STORED)
+
+
+def packed(*members: tuple[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    """A zip of these files as they are, two of the same name included."""
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, data in files.items():
-            archive.writestr(name, data)
+    with zipfile.ZipFile(buffer, "w", method) as written:
+        for name, data in members:
+            written.writestr(name, data)
     return buffer.getvalue()
 
 

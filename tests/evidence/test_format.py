@@ -16,7 +16,7 @@ from studbook.evidence import archive
 from studbook.evidence.archive import FILES_LIMIT, UNPACKED_LIMIT
 from studbook.evidence.format import read_bundle
 from studbook.merkle.errors import VerificationError
-from tests.evidence.making import MODEL, VERSION, Story, edited, zipped
+from tests.evidence.making import MODEL, VERSION, Story, edited, packed, zipped
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,14 +26,6 @@ def refused(data: bytes | Path, sentence: str) -> None:
     with pytest.raises(VerificationError, match=sentence) as caught:
         read_bundle(data)
     assert "\n" not in str(caught.value)
-
-
-def packed(*members: tuple[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", method) as written:
-        for name, data in members:
-            written.writestr(name, data)
-    return buffer.getvalue()
 
 
 def test_the_same_parts_give_the_same_bytes(story: Story) -> None:
