@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +24,6 @@ from studbook.merkle.tiles import consistency_proof
 from studbook.services.audit.guard import FileGuard, GuardError
 from studbook.services.audit.tiles import StoredTiles
 from studbook.storage import log, tables
-from studbook.storage.database import Database
 from studbook.storage.unit_of_work import UnitOfWork
 from studbook.testing import make_document
 from tests.audit.conftest import NAMESPACE, Site
@@ -92,7 +94,7 @@ def test_a_process_dies_at_a_step_while_another_goes_on(site: Site, tmp_path: Pa
         client.post("/ingest", json=make_document("first"))
         logged_size(client)
     doomed = start(site, folder, "doomed", 20, step, when, "6")
-    other = start(site, folder, "other", 2)
+    other = start(site, folder, "other", 1.2)
     _, complaint = doomed.communicate(timeout=60)
     assert doomed.returncode == -signal.SIGKILL, complaint.decode()
     _, complaint = other.communicate(timeout=60)
@@ -164,6 +166,10 @@ def test_a_step_fails_and_everything_is_made_good_afterwards(
             answer = client.post("/ingest", json=make_document("during"), timeout=30)
             if answer.status_code == 201:
                 acknowledged.append(answer.json())
+        # On PostgreSQL the log is kept beside the writes, so it may take a moment to meet the fault.
+        deadline = time.monotonic() + 10
+        while not failing.failures and time.monotonic() < deadline:
+            time.sleep(0.02)
         failing.error = None
         acknowledged.append(client.post("/ingest", json=make_document("after")).json())
     assert failing.failures
@@ -182,9 +188,8 @@ def test_two_databases_cannot_sign_for_one_log(site: Site, tmp_path: Path) -> No
         logged_size(client)
     original = Path(site.url.removeprefix("sqlite:///"))
     copied = tmp_path / "copy.db"
-    with Database(sa.make_url(site.url)).engine.connect() as connection:
-        connection.exec_driver_sql(f"VACUUM INTO '{copied}'")
-    assert original.exists()
+    with contextlib.closing(sqlite3.connect(original)) as source, contextlib.closing(sqlite3.connect(copied)) as target:
+        source.backup(target)
     with site.open() as client:
         client.post("/ingest", json=make_document("original"))
         logged_size(client)
