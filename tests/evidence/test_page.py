@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import random
 import re
 import shutil
 from dataclasses import dataclass, field
@@ -12,7 +13,10 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import sync_playwright
 
+from studbook.evidence.format import read_bundle
 from studbook.evidence.page import SCRIPTS, verify_page
+from studbook.evidence.verifying import verify_bundle
+from studbook.merkle.errors import VerificationError
 from studbook.merkle.notes import Algorithm, Ed25519Signer, MlDsa44Signer, Note, VerifierKey, parse_note
 from tests.evidence.making import Log, Story, model_record, packed, tell_story, zipped
 from tests.evidence.tamperings import LOGGED, TAMPERINGS, Files, logged
@@ -209,6 +213,35 @@ def test_a_log_that_says_something_wrong_is_found(sheet: Sheet, name: str) -> No
     title = sheet.verdict(data, str(key))
     assert title.startswith("NOT verified: ")
     assert "could not be finished" not in title
+
+
+def test_the_page_and_the_library_judge_random_damage_alike(sheet: Sheet, story: Story, files: Files, vkey: str) -> None:
+    # A short page makes small bundles, so that damage hits what matters.
+    files = {**files, "verify.html": b"<p>", "README.txt": b"text"}
+    chance = random.Random(20260301)
+    judged = {True: 0, False: 0}
+    for _ in range(120):
+        name = chance.choice(list(files))
+        start = chance.randrange(len(files[name]))
+        end = start + chance.choice([0, 1, 2, 20])
+        new = chance.choice(
+            [b"", b"0", b"null", b"\n\n", b"=", b"\xff", bytes([chance.randrange(256)]), files[name][start:end] * 2]
+        )
+        data = {**files, name: files[name][:start] + new + files[name][end:]}
+        bundle = zipped(data, honest_manifest=name != "manifest.json")
+        title = sheet.verdict(bundle, vkey)
+        assert (title == "Verified") == holds(bundle, story.log.signer.verifier_key), (name, start, end, new, title)
+        assert "could not be finished" not in title
+        judged[title == "Verified"] += 1
+    assert min(judged.values()) > 5
+
+
+def holds(bundle: bytes, key: VerifierKey) -> bool:
+    try:
+        verify_bundle(read_bundle(bundle), [key])
+    except VerificationError:
+        return False
+    return True
 
 
 def test_what_is_no_bundle_is_refused(sheet: Sheet, good: bytes, vkey: str, files: Files) -> None:

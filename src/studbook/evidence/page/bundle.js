@@ -21,7 +21,9 @@ async function readBundle(bytes) {
     origin: asText(manifest.origin, "the manifest's origin"),
     size: BigInt(asCount(manifest.size, "the manifest's size")),
     subjects: readSubjects(manifest.subjects),
-    digests: new Map(digests.map(([name, digest]) => [name, asHexDigest(digest, `the manifest's digest of '${name.slice(0, 80)}'`)])),
+    digests: new Map(
+      digests.map(([name, digest]) => [name, asHexDigest(digest, `the manifest's digest of '${name.slice(0, 80)}'`)]),
+    ),
     ...readDisclosures(readJson(files.get("disclosures.json"), "disclosures.json")),
     snapshot: files.has("snapshot.json") ? readSnapshot(readJson(files.get("snapshot.json"), "snapshot.json")) : null,
   };

@@ -12,7 +12,7 @@ function flatten(value, path = [], flat = { leaves: new Map(), holders: new Set(
   return flat;
 }
 
-/** The rows of a revision: path, and the value before and after (undefined where there is none), each with what is known of it. */
+/** The rows of a revision: path, and the value before and after (undefined where there is none), with what is known of each. */
 function listChanges(revision) {
   const before = revision.before === null ? { leaves: new Map(), holders: new Set() } : flatten(revision.before);
   const after = flatten(revision.after);
@@ -26,7 +26,11 @@ function listChanges(revision) {
     // An empty list that gets members, or loses the last one, is told by these.
     const isHolder = typeof (now ?? old).value === "object" && (before.holders.has(place) || after.holders.has(place));
     if (isSame || isUnset || isHeading || isHolder) continue;
-    rows.push({ path: (now ?? old).path, before: old && { value: old.value, state: oldState }, after: now && { value: now.value, state: nowState } });
+    rows.push({
+      path: (now ?? old).path,
+      before: old && { value: old.value, state: oldState },
+      after: now && { value: now.value, state: nowState },
+    });
   }
   return rows;
 }

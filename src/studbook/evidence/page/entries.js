@@ -1,19 +1,36 @@
 // Entries, read with every member's type checked: what stands in a log is no reason to trust its form.
 
 const MEMBERS = [
-  "action", "actor", "after", "authenticated_by", "before", "detached", "detail", "edges", "id", "occurred_at", "prev",
-  "private", "rev", "subject", "subject_id",
+  "action",
+  "actor",
+  "after",
+  "authenticated_by",
+  "before",
+  "detached",
+  "detail",
+  "edges",
+  "id",
+  "occurred_at",
+  "prev",
+  "private",
+  "rev",
+  "subject",
+  "subject_id",
 ];
 const EDGES = "/edges";
 
 async function readEntry(index, bytes) {
   const what = `entry ${index}`;
   const body = asObject(readJson(bytes, what), what, MEMBERS);
-  for (const name of ["action", "actor", "authenticated_by", "occurred_at", "subject"]) asText(body[name], `'${name}' of ${what}`);
+  for (const name of ["action", "actor", "authenticated_by", "occurred_at", "subject"])
+    asText(body[name], `'${name}' of ${what}`);
   for (const name of ["id", "subject_id"]) asUuid(body[name], `'${name}' of ${what}`);
   const previous = body.prev === null ? null : toHex(parseHash(asText(body.prev, `'prev' of ${what}`), `'prev' of ${what}`));
   asObject(body.after, `'after' of ${what}`);
-  for (const [name, named] of [["id", "subject_id"], ["name", "subject"]]) {
+  for (const [name, named] of [
+    ["id", "subject_id"],
+    ["name", "subject"],
+  ]) {
     if (member(body.after, name) !== body[named]) fail(`${what} holds another record than that of its '${named}'`);
   }
   if (body.detail !== null) asObject(body.detail, `'detail' of ${what}`);

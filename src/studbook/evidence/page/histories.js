@@ -5,7 +5,12 @@ function isFirstShard(origin, namespace) {
   if (origin.slice(origin.lastIndexOf("/") + 1) === namespace) return true;
   const cut = origin.lastIndexOf("/");
   const last = origin.slice(cut + 1);
-  if (cut >= 0 && origin.slice(0, cut).endsWith(`/${namespace}`) && /^[0-9]+$/.test(last) && parseDecimal(last, "the shard") > 1n) {
+  if (
+    cut >= 0 &&
+    origin.slice(0, cut).endsWith(`/${namespace}`) &&
+    /^[0-9]+$/.test(last) &&
+    parseDecimal(last, "the shard") > 1n
+  ) {
     return false;
   }
   return fail(`the log ${origin} is not one of the namespace ${namespace.slice(0, 80)}`);
@@ -50,7 +55,11 @@ async function checkStep(name, earlier, later) {
 /** The record on one side of an event, with what stands for its personal values and for those outside, by place in the record. */
 function sideOf(body, side) {
   const within = (marks) =>
-    Object.fromEntries(Object.entries(marks).filter(([place]) => place.startsWith(`/${side}/`)).map(([place, mark]) => [place.slice(side.length + 1), mark]));
+    Object.fromEntries(
+      Object.entries(marks)
+        .filter(([place]) => place.startsWith(`/${side}/`))
+        .map(([place, mark]) => [place.slice(side.length + 1), mark]),
+    );
   return { record: body[side], private: within(body.private), detached: within(body.detached) };
 }
 
@@ -63,7 +72,14 @@ async function isSameSide(first, second) {
     for (const side of [first, second]) marks.push(member(side.detached, place) ?? (await markFor(findAt(side.record, place))));
     if (canonical(marks[0]) !== canonical(marks[1])) return false;
   }
-  const [left, right] = [first, second].map((side) => canonical(replaced(side.record, outside.map((place) => [place, null]))));
+  const [left, right] = [first, second].map((side) =>
+    canonical(
+      replaced(
+        side.record,
+        outside.map((place) => [place, null]),
+      ),
+    ),
+  );
   return left === right;
 }
 
@@ -97,7 +113,8 @@ function openEntry(entry, values) {
   for (const [place, mark] of Object.entries(body.detached)) {
     if (values.byDigest.has(mark.digest)) outside.push([place, values.byDigest.get(mark.digest)]);
     // What stood before belongs to an entry that may be in an earlier shard.
-    else if (!place.startsWith("/before/")) fail(`the value at '${place.slice(0, 80)}' of entry ${entry.index} stands outside it and is not in the bundle`);
+    else if (!place.startsWith("/before/"))
+      fail(`the value at '${place.slice(0, 80)}' of entry ${entry.index} stands outside it and is not in the bundle`);
   }
   const personal = Object.keys(body.private)
     .filter((place) => values.personal.has(placeKey(entry.id, place)))
@@ -109,9 +126,11 @@ function openEntry(entry, values) {
 /** What is known of the personal values on one side: place in the record to "disclosed", "erased" or "withheld". */
 function personalOf(entry, values, side) {
   const places = Object.keys(entry.body.private).filter((place) => place.startsWith(`/${side}/`));
-  return new Map(places.map((place) => {
-    const key = placeKey(entry.id, place);
-    const state = values.personal.has(key) ? "disclosed" : values.erased.has(key) ? "erased" : "withheld";
-    return [place.slice(side.length + 1), state];
-  }));
+  return new Map(
+    places.map((place) => {
+      const key = placeKey(entry.id, place);
+      const state = values.personal.has(key) ? "disclosed" : values.erased.has(key) ? "erased" : "withheld";
+      return [place.slice(side.length + 1), state];
+    }),
+  );
 }

@@ -61,7 +61,11 @@ function asDigest(value, what) {
   return asHexDigest(value.slice(7), what);
 }
 
-const steps = (place) => place.split("/").slice(1).map((step) => step.replace(/~1/g, "/").replace(/~0/g, "~"));
+const steps = (place) =>
+  place
+    .split("/")
+    .slice(1)
+    .map((step) => step.replace(/~1/g, "/").replace(/~0/g, "~"));
 
 const pointer = (path) => path.map((step) => `/${String(step).replace(/~/g, "~0").replace(/\//g, "~1")}`).join("");
 

@@ -6,7 +6,11 @@ const SIGNATURE_LIMIT = 100;
 const ED25519 = 1;
 const COSIGNATURE = 4;
 const ML_DSA_44 = 6;
-const KEY_SIZES = new Map([[ED25519, 32], [COSIGNATURE, 32], [ML_DSA_44, 1312]]);
+const KEY_SIZES = new Map([
+  [ED25519, 32],
+  [COSIGNATURE, 32],
+  [ML_DSA_44, 1312],
+]);
 const DASH = "\u2014 ";
 const FIELD = 2n ** 255n - 19n;
 const GROUP_ORDER = 2n ** 252n + 27742317777372353535851937790883648493n;

@@ -44,7 +44,12 @@ async function takeLine(reading, [word, ...rest]) {
     }
     declare(reading, name);
     reading.groups.set(name, { threshold: parseThreshold(threshold, members.length), members });
-  } else if (word === "quorum" && rest.length === 1 && reading.quorum === null && (rest[0] === NONE || reading.names.has(rest[0]))) {
+  } else if (
+    word === "quorum" &&
+    rest.length === 1 &&
+    reading.quorum === null &&
+    (rest[0] === NONE || reading.names.has(rest[0]))
+  ) {
     [reading.quorum] = rest;
   } else {
     fail("is not a log, a witness, a group of names above it, or the one quorum");

@@ -25,7 +25,12 @@ async function checkSnapshot(snapshot, entries, histories) {
       throw error;
     }
   }
-  for (const history of histories) checkReach(history, snapshot.leaves.find((leaf) => leaf.subject === history.id), upto);
+  for (const history of histories)
+    checkReach(
+      history,
+      snapshot.leaves.find((leaf) => leaf.subject === history.id),
+      upto,
+    );
   return upto;
 }
 
@@ -34,11 +39,13 @@ function checkReach(history, leaf, upto) {
   const { name, entries } = history;
   const [first, last] = [entries[0], entries[entries.length - 1]];
   if (!leaf) {
-    if (first.revision > 1 || first.index < upto) fail(`${name} was in the log when the snapshot was taken, and its leaf is missing`);
+    if (first.revision > 1 || first.index < upto)
+      fail(`${name} was in the log when the snapshot was taken, and its leaf is missing`);
     return;
   }
   if (leaf.revision < first.revision - 1 || leaf.revision > last.revision) {
-    fail(`the snapshot knows ${name} at revision ${leaf.revision}, and the bundle shows revisions ${first.revision} to ${last.revision} only: some were left out`);
+    const shown = `revisions ${first.revision} to ${last.revision}`;
+    fail(`the snapshot knows ${name} at revision ${leaf.revision}, and the bundle shows ${shown} only: some were left out`);
   }
   const at = leaf.revision - first.revision;
   if (at >= 0 && entries[at].index >= upto) fail(`the snapshot knows a revision of ${name} that came after it`);

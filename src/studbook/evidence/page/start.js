@@ -1,5 +1,7 @@
 // The page itself: what a person gives, when it is checked, and what is said of it.
 
+const ROLES = { [ED25519]: "log", [COSIGNATURE]: "witness" };
+
 const find = (id) => document.getElementById(id);
 
 // Counts the checks, so that one that was overtaken shows nothing any more.
@@ -70,7 +72,8 @@ async function runSteps(state, isCurrent) {
 }
 
 /** What to say of an error: one that is not of the bundle is of this page, and then nothing is verified either. */
-const sentenceOf = (error) => (error instanceof Fault ? error.message : `the check could not be finished (${error.name}: ${error.message})`);
+const sentenceOf = (error) =>
+  error instanceof Fault ? error.message : `the check could not be finished (${error.name}: ${error.message})`;
 
 function showRefusal(error) {
   const sentence = sentenceOf(error);
@@ -79,7 +82,8 @@ function showRefusal(error) {
 
 function showSuccess(state) {
   const { bundle, signed } = state;
-  const sentence = `All ${plural(bundle.entries.size, "event")} of this bundle stand, unchanged, in the log ${signed.origin}, and no revision in between is missing.`;
+  const events = `All ${plural(bundle.entries.size, "event")} of this bundle stand, unchanged, in the log ${signed.origin}`;
+  const sentence = `${events}, and no revision in between is missing.`;
   find("notes").replaceChildren(...makeNotes(listNotes(state)));
   find("histories").replaceChildren(...state.histories.map(makeHistory));
   find("status").replaceChildren(makeVerdict("good", "Verified", sentence));
@@ -87,7 +91,9 @@ function showSuccess(state) {
 
 function choose(file) {
   chosen = file ?? null;
-  find("chosen").textContent = chosen ? `${chosen.name} (${Math.ceil(chosen.size / 1024).toLocaleString("en")} KiB)` : "Drop the .zip file here";
+  find("chosen").textContent = chosen
+    ? `${chosen.name} (${Math.ceil(chosen.size / 1024).toLocaleString("en")} KiB)`
+    : "Drop the .zip file here";
   if (chosen && find("key").value.trim()) check();
   else clearResults();
 }
@@ -101,9 +107,8 @@ async function showKeys() {
   try {
     const { keys } = text.trim() ? await parseTrust(text) : { keys: [] };
     items = keys.map((key) => {
-      const role = key.type === COSIGNATURE ? "witness" : "log or witness";
-      const name = `${key.name} (${key.type === ED25519 ? "log" : role}${key.isSupported ? "" : ", ML-DSA-44: not checked by this page"})`;
-      return make("li", {}, name, makeFingerprint(key.fingerprint));
+      const role = ROLES[key.type] ?? "ML-DSA-44: not checked by this page";
+      return make("li", {}, `${key.name} (${role})`, makeFingerprint(key.fingerprint));
     });
   } catch (error) {
     items = [make("li", { className: "wrong" }, capital(`${sentenceOf(error)}.`))];

@@ -50,7 +50,11 @@ function parseReceipt(bytes) {
   const [header, place, ...proof] = lines;
   if (header !== RECEIPT_HEADER) fail(`a receipt begins with the line '${RECEIPT_HEADER}'`);
   if (!place || !place.startsWith("index ")) fail("the receipt names no index");
-  return { index: parseDecimal(place.slice(6), "the receipt's index"), proof: parseHashes(proof, "the receipt's proof"), checkpoint: below };
+  return {
+    index: parseDecimal(place.slice(6), "the receipt's index"),
+    proof: parseHashes(proof, "the receipt's proof"),
+    checkpoint: below,
+  };
 }
 
 async function verifyInclusion(leaf, index, size, proof, root) {

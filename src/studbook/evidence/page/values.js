@@ -28,7 +28,10 @@ async function checkValues(bundle, entries) {
     byDigest.set(digest, value.value);
   }
   const committed = [...entries.values()].flatMap((entry) =>
-    Object.keys(entry.body.private).filter((place) => place.startsWith("/after/")).map((place) => placeKey(entry.id, place)));
+    Object.keys(entry.body.private)
+      .filter((place) => place.startsWith("/after/"))
+      .map((place) => placeKey(entry.id, place)),
+  );
   const missing = committed.filter((key) => !personal.has(key));
   const told = listErased(entries.values());
   const erased = new Set(missing.filter((key) => told.has(key)));
@@ -39,7 +42,8 @@ function markOf(entries, value, name, what) {
   const entry = entries.get(value.event);
   if (!entry) fail(`${what} is disclosed of the event ${value.event}, which is not in the bundle`);
   const mark = member(entry.body[name], value.pointer);
-  if (mark === undefined) fail(`${what} is disclosed at '${value.pointer.slice(0, 80)}' of entry ${entry.index}, which has none there`);
+  if (mark === undefined)
+    fail(`${what} is disclosed at '${value.pointer.slice(0, 80)}' of entry ${entry.index}, which has none there`);
   return mark;
 }
 

@@ -32,7 +32,8 @@ async function checkFiles({ bundle }) {
 
 /** A checkpoint, signed by a known key of that log: one that is named like it. */
 async function openSigned(bytes, keys, origin) {
-  if (!keys.some((key) => key.isSupported)) fail("the given keys are of ML-DSA-44 alone, which this page cannot check; studbook can");
+  if (!keys.some((key) => key.isSupported))
+    fail("the given keys are of ML-DSA-44 alone, which this page cannot check; studbook can");
   const opened = await openNote(bytes, keys);
   const checkpoint = parseCheckpoint(opened.text);
   if (checkpoint.origin !== origin) fail(`the checkpoint is of the log ${checkpoint.origin}, not of ${origin}`);
@@ -62,15 +63,18 @@ function checkQuorum({ trust, signed }) {
 }
 
 function listWitnesses(signed) {
-  return signed.witnesses.map(({ key, time }) => {
-    const isTime = time > 0 && time <= 253402300799;
-    return isTime ? `${key.name} (${new Date(time * 1000).toISOString().slice(0, 16).replace("T", " ")} UTC)` : key.name;
-  }).join(", ");
+  return signed.witnesses
+    .map(({ key, time }) => {
+      const isTime = time > 0 && time <= 253402300799;
+      return isTime ? `${key.name} (${new Date(time * 1000).toISOString().slice(0, 16).replace("T", " ")} UTC)` : key.name;
+    })
+    .join(", ");
 }
 
 async function checkReceipts({ bundle, signed }) {
   if (!bundle.entries.size) fail("the bundle holds no entry");
-  for (const index of bundle.proofs.keys()) if (!bundle.entries.has(index)) fail(`of entry ${index} the bundle holds the receipt alone`);
+  for (const index of bundle.proofs.keys())
+    if (!bundle.entries.has(index)) fail(`of entry ${index} the bundle holds the receipt alone`);
   for (const [index, body] of bundle.entries) {
     if (!bundle.proofs.has(index)) fail(`of entry ${index} the bundle holds the entry alone`);
     const receipt = parseReceipt(bundle.proofs.get(index));
@@ -132,7 +136,8 @@ async function checkCompleteness(state) {
   state.upto = upto;
   return state.histories.map(({ name, entries }) => {
     const later = entries.filter((entry) => entry.index >= upto).length;
-    const told = `${name}: complete up to entry ${upto} of the log, as its snapshot in entry ${state.bundle.snapshot.entry} shows`;
+    const vouching = `as its snapshot in entry ${state.bundle.snapshot.entry} shows`;
+    const told = `${name}: complete up to entry ${upto} of the log, ${vouching}`;
     return later ? `${told}; ${plural(later, "later revision")} shown.` : `${told}.`;
   });
 }
@@ -172,7 +177,9 @@ function listNotes({ bundle, trust, signed, histories, values, upto }) {
   }
   for (const { name, entries } of histories) {
     if (entries[0].revision !== 1) {
-      notes.push(`${name} begins here with revision ${entries[0].revision}; an earlier log of the namespace has what was before.`);
+      notes.push(
+        `${name} begins here with revision ${entries[0].revision}; an earlier log of the namespace has what was before.`,
+      );
     }
   }
   if (values.withheld.size) {

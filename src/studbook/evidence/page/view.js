@@ -53,7 +53,13 @@ function makeHistory({ id, name, revisions }) {
   const { after } = revisions[revisions.length - 1];
   const facts = [plainText(member(after, "kind")).replace(/_/g, " "), `namespace ${plainText(member(after, "namespace"))}`, id];
   const record = make("p", { className: "record" }, facts.join(" \u00b7 "));
-  const card = make("section", { className: "card" }, title, record, make("ol", { className: "revisions" }, ...revisions.map(makeRevision)));
+  const card = make(
+    "section",
+    { className: "card" },
+    title,
+    record,
+    make("ol", { className: "revisions" }, ...revisions.map(makeRevision)),
+  );
   card.setAttribute("aria-labelledby", title.id);
   return card;
 }
@@ -62,22 +68,51 @@ function makeRevision(revision) {
   const { body, index } = revision.entry;
   const words = body.action.replace(/[._]/g, " ");
   const title = make("h3", {}, capital(words), make("code", { className: "faint" }, body.action));
-  const facts = [showTime(body.occurred_at), `by ${body.actor} (${body.authenticated_by})`, `revision ${body.rev}`, `entry ${index}`];
+  const facts = [
+    showTime(body.occurred_at),
+    `by ${body.actor} (${body.authenticated_by})`,
+    `revision ${body.rev}`,
+    `entry ${index}`,
+  ];
   const parts = [title, make("p", { className: "meta" }, facts.join(" \u00b7 ")), ...makeChanges(revision)];
   if (revision.edges.length) {
-    parts.push(makeTable("Lineage", ["From", "To", "How"], revision.edges.map((edge) => makeRow([
-      make("span", {}, plainText(member(edge ?? {}, "source"))),
-      make("span", {}, plainText(member(edge ?? {}, "target"))),
-      make("span", {}, [member(edge ?? {}, "relation"), member(edge ?? {}, "role")].filter(Boolean).map(plainText).join(", ")),
-    ], ["", "to ", ""]))));
+    parts.push(
+      makeTable(
+        "Lineage",
+        ["From", "To", "How"],
+        revision.edges.map((edge) =>
+          makeRow(
+            [
+              make("span", {}, plainText(member(edge ?? {}, "source"))),
+              make("span", {}, plainText(member(edge ?? {}, "target"))),
+              make(
+                "span",
+                {},
+                [member(edge ?? {}, "relation"), member(edge ?? {}, "role")].filter(Boolean).map(plainText).join(", "),
+              ),
+            ],
+            ["", "to ", ""],
+          ),
+        ),
+      ),
+    );
   }
-  if (body.detail !== null) parts.push(...makeRows("Detail", ["Member", "Value"], [...flatten(body.detail).leaves.values()].map(
-    ({ path, value }) => makeRow([makePath(path, null), makeValue({ value, state: null })], ["", ""]))));
+  if (body.detail !== null)
+    parts.push(
+      ...makeRows(
+        "Detail",
+        ["Member", "Value"],
+        [...flatten(body.detail).leaves.values()].map(({ path, value }) =>
+          makeRow([makePath(path, null), makeValue({ value, state: null })], ["", ""]),
+        ),
+      ),
+    );
   parts.push(makeWhole("The whole record after this event", revision.after), makeWhole("The entry as it was logged", body));
   return make("li", {}, ...parts);
 }
 
-const showTime = (text) => (/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d/.test(text) ? `${text.slice(0, 10)} ${text.slice(11, 19)} UTC` : text);
+const showTime = (text) =>
+  /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d/.test(text) ? `${text.slice(0, 10)} ${text.slice(11, 19)} UTC` : text;
 
 const plainText = (value) => (typeof value === "string" ? value : JSON.stringify(value ?? null));
 
@@ -88,8 +123,12 @@ function makeChanges(revision) {
     return makeRows("The record", ["Member", "Value"], made);
   }
   if (!rows.length) return [make("p", { className: "meta" }, "No member of the record changed.")];
-  const made = rows.map((row) => makeRow(
-    [makePath(row.path, row.after?.state ?? row.before?.state), makeValue(row.before), makeValue(row.after)], ["", "before:", "after:"]));
+  const made = rows.map((row) =>
+    makeRow(
+      [makePath(row.path, row.after?.state ?? row.before?.state), makeValue(row.before), makeValue(row.after)],
+      ["", "before:", "after:"],
+    ),
+  );
   return makeRows("What changed", ["Member", "Before", "After"], made);
 }
 
@@ -134,13 +173,16 @@ function makeValue(shown) {
     return make("span", { className: "chip" }, shown.state === "erased" ? "erased" : "not disclosed");
   }
   const text = plainText(shown.value);
-  const cut = text.length > TEXT_SHOWN ? `${text.slice(0, TEXT_SHOWN)}\u2026 (${text.length.toLocaleString("en")} characters)` : text;
+  const cut =
+    text.length > TEXT_SHOWN ? `${text.slice(0, TEXT_SHOWN)}\u2026 (${text.length.toLocaleString("en")} characters)` : text;
   return make("span", { className: typeof shown.value === "string" ? "" : "mono" }, cut);
 }
 
 /** A JSON value that is written out only when somebody opens it. */
 function makeWhole(summary, value) {
   const details = make("details", {}, make("summary", {}, summary));
-  details.addEventListener("toggle", () => details.append(make("pre", { tabIndex: 0 }, JSON.stringify(value, null, 2))), { once: true });
+  details.addEventListener("toggle", () => details.append(make("pre", { tabIndex: 0 }, JSON.stringify(value, null, 2))), {
+    once: true,
+  });
   return details;
 }
