@@ -29,10 +29,10 @@ from studbook.services.namespaces import prepare
 from studbook.services.registry import open_registry
 from studbook.storage import log
 from studbook.storage.log import Tree
-from studbook.storage.tables import events, log_tiles, log_trees
+from studbook.storage.tables import events, log_tiles, log_trees, outbox
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator, Sequence
 
     from studbook.services.registry import Registry
     from studbook.storage.unit_of_work import Transaction
@@ -55,68 +55,74 @@ _OUTBOX: Final = "INSERT INTO outbox (namespace_id, event_id) VALUES (1, %s)"
 
 
 def measure_integration(url: str) -> dict[str, float]:
-    """Events a second through the outbox and by hashing in each transaction, and milliseconds from commit to integrated."""
+    """Events a second through the outbox and by hashing in each transaction, and milliseconds from commit to integrated.
+
+    Ours go the way of every write of a server: through the unit of work of one process, with as many clients as the other
+    way has connections.
+    """
     registry = open_registry(url)
     try:
         prepare(registry)
         started = time.perf_counter()
-        with _told(registry):
-            times = _while_writing(url, _write_outbox, lambda until: _watch(url, until))
-            written = _count_written(url)
-            while _size(registry) < written:
-                time.sleep(0.005)
+        times = _write_through(registry, url)
+        written = _count_written(url)
+        while _size(registry) < written:
+            time.sleep(0.002)
         integrated = written / (time.perf_counter() - started)
         registry.log.close()
         before = _size(registry)
-        _while_writing(url, _write_hashing, lambda until: time.sleep(max(0.0, until - time.perf_counter())) or [])
+        _write_hashing_for_a_while(url)
         hashed = (_size(registry) - before) / _SECONDS
     finally:
         registry.database.close()
     return {"integrated": integrated, "hashing": hashed, "to_integrated": statistics.median(times) * 1000}
 
 
-class _told:  # noqa: N801 - reads as a sentence where it is used
-    """Tells the log's keeper of commits, as the process that makes them does."""
+def _write_through(registry: Registry, url: str) -> list[float]:
+    """Let clients write events for a while; gives the seconds from commit to integrated of some."""
+    until = time.perf_counter() + _SECONDS
 
-    def __init__(self, registry: Registry) -> None:
-        self._keeper = registry.log
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._tell)
+    def store(transaction: Transaction, rows: Sequence[dict[str, Any]]) -> list[None]:
+        transaction.stage(events, *rows)
+        transaction.stage(outbox, *({"namespace_id": _NAMESPACE, "event_id": row["id"]} for row in rows))
+        transaction.logged.add(_NAMESPACE)
+        return [None] * len(rows)
 
-    def _tell(self) -> None:
-        while not self._stop.wait(0.002):
-            self._keeper.after_commit({_NAMESPACE})
+    def write() -> None:
+        serial = 0
+        while time.perf_counter() < until:
+            serial += 1
+            row = next(_event_rows([(new_id(), _body(serial))]))
+            registry.database.work.submit(store, row, joint="bench").result()
 
-    def __enter__(self) -> None:
-        self._thread.start()
+    threads = [threading.Thread(target=write) for _ in range(WRITERS)]
+    for thread in threads:
+        thread.start()
+    times = _watch(url, until)
+    for thread in threads:
+        thread.join()
+    return times
 
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
 
-
-def _while_writing(url: str, write: Callable[[Any, float], None], meanwhile: Callable[[float], list[float]]) -> list[float]:
-    """Let the writers write for a while, and do something else meanwhile."""
+def _write_hashing_for_a_while(url: str) -> None:
     context = multiprocessing.get_context("fork")
     gate = context.Barrier(_PROCESSES + 1)
-    processes = [context.Process(target=_write_all, args=(url, write, gate)) for _ in range(_PROCESSES)]
+    processes = [context.Process(target=_write_all, args=(url, gate)) for _ in range(_PROCESSES)]
     for process in processes:
         process.start()
     gate.wait(30)
-    found = meanwhile(time.perf_counter() + _SECONDS)
     for process in processes:
         process.join(60)
         if process.exitcode != 0:
             message = "a writer failed"
             raise RuntimeError(message)
-    return found
 
 
-def _write_all(url: str, write: Callable[[Any, float], None], gate: Any) -> None:  # noqa: ANN401 - a barrier of another context
+def _write_all(url: str, gate: Any) -> None:  # noqa: ANN401 - a barrier of another context
     connections = [psycopg.connect(url, autocommit=True, prepare_threshold=2) for _ in range(_THREADS)]
     gate.wait(30)
     until = time.perf_counter() + _SECONDS
-    threads = [threading.Thread(target=write, args=(connection, until)) for connection in connections]
+    threads = [threading.Thread(target=_write_hashing, args=(connection, until)) for connection in connections]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -125,16 +131,6 @@ def _write_all(url: str, write: Callable[[Any, float], None], gate: Any) -> None
 
 def _body(serial: int) -> bytes:
     return (b'{"serial":%d,' % serial).ljust(_BODY_BYTES - 1, b"x") + b"}"
-
-
-def _write_outbox(connection: Any, until: float) -> None:  # noqa: ANN401 - a connection of the driver
-    serial = 0
-    while time.perf_counter() < until:
-        serial += 1
-        event = new_id()
-        with connection.transaction():
-            connection.execute(_EVENT, (event, event, _NOW, _body(serial)))
-            connection.execute(_OUTBOX, (event,))
 
 
 def _write_hashing(connection: Any, until: float) -> None:  # noqa: ANN401 - a connection of the driver

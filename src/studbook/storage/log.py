@@ -42,6 +42,16 @@ class Tree:
     subtrees: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class State:
+    """A shard as a publisher finds it: its name, its tree, and its last checkpoint with its size, if there is one."""
+
+    origin: str
+    tree: Tree
+    checkpoint_size: int | None
+    checkpoint: bytes | None
+
+
 _NAMESPACE: Final[sa.BindParameter[int]] = sa.bindparam("namespace")
 _SHARD: Final[sa.BindParameter[int]] = sa.bindparam("shard")
 # Built once: composing a statement takes longer than running it.
@@ -110,6 +120,36 @@ _CHECKPOINT: Final = (
 _TREES_OF_LOGS: Final = log_trees.join(
     logs, sa.and_(logs.c.namespace_id == log_trees.c.namespace_id, logs.c.shard == log_trees.c.shard)
 )
+_LAST_SIZE: Final = (
+    sa.select(sa.func.max(log_checkpoints.c.size))
+    .where(log_checkpoints.c.namespace_id == log_trees.c.namespace_id, log_checkpoints.c.shard == log_trees.c.shard)
+    .correlate(log_trees)
+    .scalar_subquery()
+)
+_STATES: Final = (
+    sa.select(
+        log_trees.c.shard,
+        log_trees.c.size,
+        log_trees.c.root,
+        log_trees.c.subtrees,
+        logs.c.origin,
+        log_checkpoints.c.size.label("checkpoint_size"),
+        log_checkpoints.c.note,
+    )
+    .select_from(
+        _TREES_OF_LOGS.outerjoin(
+            log_checkpoints,
+            sa.and_(
+                log_checkpoints.c.namespace_id == log_trees.c.namespace_id,
+                log_checkpoints.c.shard == log_trees.c.shard,
+                log_checkpoints.c.size == _LAST_SIZE,
+            ),
+        )
+    )
+    .where(log_trees.c.namespace_id == _NAMESPACE)
+)
+_STATE: Final = _STATES.where(log_trees.c.shard == _SHARD)
+_NEWEST_STATE: Final = _STATES.order_by(log_trees.c.shard.desc()).limit(1)
 _ANY_SIZE: Final = 2**63 - 1
 
 
@@ -169,6 +209,14 @@ def find_tree(connection: Connection, namespace_id: int, shard: int) -> Tree | N
     )
     row = connection.execute(statement).one_or_none()
     return None if row is None else Tree(*row)
+
+
+def get_state(connection: Connection, namespace_id: int, shard: int | None = None) -> State:
+    """A shard of a log, by default the newest, in one statement."""
+    parameters = {"namespace": namespace_id, "shard": shard}
+    row = connection.execute(_STATE if shard is not None else _NEWEST_STATE, parameters).one()
+    tree = Tree(row.shard, row.size, row.root, row.subtrees)
+    return State(row.origin, tree, row.checkpoint_size, row.note)
 
 
 def list_waiting_namespaces(connection: Connection) -> list[int]:

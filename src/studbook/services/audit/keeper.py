@@ -37,6 +37,8 @@ _log = logging.getLogger(__name__)
 # What another process left behind is found this soon; while somebody waits for another process's work, much sooner.
 _IDLE_SECONDS: Final = 1.0
 _WAITING_SECONDS: Final = 0.02
+# While nobody waits for a proof, checkpoints are signed this far apart: one that covers more costs no more.
+_SIGN_SECONDS: Final = 0.1
 # A halted log is looked at again this often: it may have been recovered meanwhile.
 _RECHECK_SECONDS: Final = 5.0
 
@@ -71,6 +73,9 @@ class LogKeeper:
         self._changed = threading.Condition()
         self._due: set[int] = set()
         self._waiters: list[_Waiter] = []
+        # Integrated and not signed yet; and when each log was signed last.
+        self._unsigned_yet: set[int] = set()
+        self._signed_at: dict[int, float] = {}
         self._closed = False
         # Why each log is halted, or not signed here; read by whoever looks after the registry.
         self.halted: dict[int, str] = {}
@@ -152,10 +157,11 @@ class LogKeeper:
         while True:
             with self._changed:
                 if not self._due and not self._closed:
-                    self._changed.wait(_WAITING_SECONDS if self._waiters else _IDLE_SECONDS)
+                    pause = _SIGN_SECONDS if self._unsigned_yet else _IDLE_SECONDS
+                    self._changed.wait(_WAITING_SECONDS if self._waiters else pause)
                 due, self._due = self._due, set()
                 closed = self._closed
-                due |= {waiter.namespace_id for waiter in self._waiters}
+                due |= self._unsigned_yet | {waiter.namespace_id for waiter in self._waiters}
             try:
                 if self.halted and time.monotonic() - self._checked > _RECHECK_SECONDS:
                     self.check_all()
@@ -182,7 +188,13 @@ class LogKeeper:
             self._answer(namespace_id, None)
             return
         try:
-            published = self.settle(namespace_id)
+            self._integrate(namespace_id)
+            if not self._is_to_be_signed(namespace_id):
+                self._unsigned_yet.add(namespace_id)
+                return
+            self._unsigned_yet.discard(namespace_id)
+            published = self._publisher.publish(namespace_id)
+            self._signed_at[namespace_id] = time.monotonic()
         except HaltError as error:
             self._halt(namespace_id, str(error))
             self._answer(namespace_id, None)
@@ -195,6 +207,12 @@ class LogKeeper:
             self.unsigned.pop(namespace_id, None)
             self._answer(namespace_id, published)
             self._take_snapshot(namespace_id, published)
+
+    def _is_to_be_signed(self, namespace_id: int) -> bool:
+        """Whether somebody waits for a checkpoint, or the last one is old enough."""
+        if self._closed or self._waiting(namespace_id):
+            return True
+        return time.monotonic() - self._signed_at.get(namespace_id, 0.0) >= _SIGN_SECONDS
 
     def _take_snapshot(self, namespace_id: int, published: Published) -> None:
         """Log a snapshot when enough was logged since the last one: at least a tenth of the log, so that they stay cheap."""

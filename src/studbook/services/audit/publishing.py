@@ -36,8 +36,7 @@ if TYPE_CHECKING:
     from studbook.services.audit.keys import KeyFolder, Signer
     from studbook.services.audit.witnessing import Witnesses
     from studbook.storage.database import Database
-    from studbook.storage.graph import AnyRow
-    from studbook.storage.log import Tree
+    from studbook.storage.log import State, Tree
     from studbook.storage.unit_of_work import Transaction
 
 _log = logging.getLogger(__name__)
@@ -80,23 +79,21 @@ class Publisher:
         Raises HaltError, UnsignedError.
         """
         with self._database.read() as connection:
-            newest = log.get_tree(connection, namespace_id).shard
-            frozen = log.list_unsigned_shards(connection, namespace_id, newest)
-        for shard in frozen:
-            self._publish(namespace_id, shard)
-        return self._publish(namespace_id, newest)
+            state = log.get_state(connection, namespace_id)
+            frozen = log.list_unsigned_shards(connection, namespace_id, state.tree.shard) if state.tree.shard > 1 else []
+            earlier = [log.get_state(connection, namespace_id, shard) for shard in frozen]
+        for other in earlier:
+            self._publish(namespace_id, other)
+        return self._publish(namespace_id, state)
 
-    def _publish(self, namespace_id: int, shard: int) -> Published:
+    def _publish(self, namespace_id: int, state: State) -> Published:
+        tree = state.tree
+        if state.checkpoint is not None and state.checkpoint_size == tree.size:
+            return Published(tree.shard, tree.size, state.checkpoint)
+        checkpoint = Checkpoint(state.origin, tree.size, tree.root)
         with self._database.read() as connection:
-            tree = log.find_tree(connection, namespace_id, shard)
-            row = log.find_log(connection, namespace_id, shard)
-            assert row is not None and tree is not None  # noqa: S101, PT018 - a shard has a tree and a record
-            last = log.find_checkpoint(connection, namespace_id, tree.shard)
-            if last is not None and last.size == tree.size:
-                return Published(tree.shard, last.size, last.note)
-            checkpoint = Checkpoint(row.origin, tree.size, tree.root)
             signers = self._signers(connection, namespace_id, tree.shard)
-            self._advance_guard(connection, namespace_id, tree, checkpoint, last)
+            self._advance_guard(connection, namespace_id, checkpoint, state)
         note = Note(checkpoint.text, tuple(signer.sign(checkpoint.text) for signer in signers))
         try:
             note = self._witnesses.cosigned(note, checkpoint, lambda old: self._prove(namespace_id, tree.shard, old, tree.size))
@@ -105,7 +102,8 @@ class Publisher:
         except QuorumError as error:
             raise UnsignedError(str(error)) from error
         encoded = note.encode()
-        self._database.work.run(lambda transaction: _store(transaction, namespace_id, tree, encoded))
+        # Not in line with the registry's own writes, which this would make wait.
+        self._database.log_work.run(lambda transaction: _store(transaction, namespace_id, tree, encoded))
         return Published(tree.shard, tree.size, encoded)
 
     def check(self, namespace_id: int) -> None:
@@ -114,11 +112,8 @@ class Publisher:
         Raises HaltError when it does not.
         """
         with self._database.read() as connection:
-            tree = log.get_tree(connection, namespace_id)
-            row = log.find_log(connection, namespace_id, tree.shard)
-            last = log.find_checkpoint(connection, namespace_id, tree.shard)
-        if row is not None:
-            self._load_guard(row.origin, tree, last)
+            state = log.get_state(connection, namespace_id)
+        self._load_guard(state)
 
     def _signers(self, connection: Connection, namespace_id: int, shard: int) -> list[Signer]:
         keys = [parse_vkey(row.vkey) for row in log.list_keys(connection, namespace_id, shard, "active")]
@@ -133,35 +128,34 @@ class Publisher:
             )
         return signers
 
-    def _load_guard(self, origin: str, tree: Tree, last: AnyRow | None) -> Checkpoint | None:
+    def _load_guard(self, state: State) -> Checkpoint | None:
+        origin, size = state.origin, state.tree.size
         try:
             guarded = self._guard.load(origin)
         except GuardError as error:
             raise HaltError(str(error)) from error
-        if guarded is None and last is not None:
+        if guarded is None and state.checkpoint is not None:
             message = (
-                f"the guard has no checkpoint of {origin}, though the database holds one of {last.size} entries: "
+                f"the guard has no checkpoint of {origin}, though the database holds one of {state.checkpoint_size} entries: "
                 f"was {self._guard.folder} lost or moved? See docs/howto/recover-the-log.md"
             )
             raise HaltError(message)
-        if guarded is not None and guarded.size > tree.size:
+        if guarded is not None and guarded.size > size:
             message = (
-                f"the log {origin} has {tree.size} entries, and a checkpoint of {guarded.size} was signed: "
+                f"the log {origin} has {size} entries, and a checkpoint of {guarded.size} was signed: "
                 "the database was restored from an older state or cut back. See docs/howto/recover-the-log.md"
             )
             raise HaltError(message)
         return guarded
 
-    def _advance_guard(
-        self, connection: Connection, namespace_id: int, tree: Tree, checkpoint: Checkpoint, last: AnyRow | None
-    ) -> None:
+    def _advance_guard(self, connection: Connection, namespace_id: int, checkpoint: Checkpoint, state: State) -> None:
         """Bring the guard to the checkpoint once that was shown to follow from what it holds."""
         verified = -1
         for _ in range(_ATTEMPTS):
-            guarded = self._load_guard(checkpoint.origin, tree, last)
+            guarded = self._load_guard(state)
             start = guarded.size if guarded else 0
             if verified != start:
-                self._verify(connection, namespace_id, tree, guarded)
+                self._verify(connection, namespace_id, state.tree, guarded)
                 verified = start
             if guarded == checkpoint:
                 return
