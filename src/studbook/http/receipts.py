@@ -76,6 +76,5 @@ def _receipts(session: Session, placed: Placed | None) -> dict[str, str]:
     """The receipts by event id; none when no checkpoint came in time: they are fetched later under `/audit/receipts`."""
     if placed is None:
         return {}
-    with session.database.read() as connection:
-        made = make_receipts(connection, session.namespace_id, placed)
+    made = make_receipts(session.database, session.namespace_id, placed)
     return {str(event_id): receipt.decode() for event_id, receipt in made.items()}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 
+from studbook.storage.dialects import BigInteger, Bytes, Integer, Text
 from studbook.storage.reading import columns
 from studbook.storage.tables import (
     events,
@@ -44,9 +45,10 @@ class Tree:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A shard as a publisher finds it: its name, its tree, and its last checkpoint with its size, if there is one."""
+    """A shard as a publisher finds it: its name, tree and active keys, and its last checkpoint with its size, if there is one."""
 
     origin: str
+    vkeys: list[str]
     tree: Tree
     checkpoint_size: int | None
     checkpoint: bytes | None
@@ -120,9 +122,40 @@ _CHECKPOINT: Final = (
 _TREES_OF_LOGS: Final = log_trees.join(
     logs, sa.and_(logs.c.namespace_id == log_trees.c.namespace_id, logs.c.shard == log_trees.c.shard)
 )
+_KEYS: Final = (
+    columns(log_keys, log_keys.c.vkey, log_keys.c.status)
+    .where(log_keys.c.namespace_id == _NAMESPACE, log_keys.c.shard == _SHARD)
+    .order_by(log_keys.c.created_at, log_keys.c.id)
+)
+_KEYS_OF_STATUS: Final = _KEYS.where(log_keys.c.status == sa.bindparam("status"))
+_OF_SIZE: Final = sa.bindparam("of_size", type_=BigInteger)
+_STORED: Final = log_checkpoints.insert().from_select(
+    ["namespace_id", "shard", "size", "note", "created_at"],
+    sa.select(
+        sa.cast(_NAMESPACE, Integer),
+        sa.cast(_SHARD, Integer),
+        sa.cast(_OF_SIZE, BigInteger),
+        sa.cast(sa.bindparam("the_note", type_=Bytes), Bytes),
+        sa.cast(sa.bindparam("now", type_=Text), Text),
+    ).where(
+        ~sa.exists().where(
+            log_checkpoints.c.namespace_id == _NAMESPACE, log_checkpoints.c.shard == _SHARD, log_checkpoints.c.size == _OF_SIZE
+        )
+    ),
+)
 _LAST_SIZE: Final = (
     sa.select(sa.func.max(log_checkpoints.c.size))
     .where(log_checkpoints.c.namespace_id == log_trees.c.namespace_id, log_checkpoints.c.shard == log_trees.c.shard)
+    .correlate(log_trees)
+    .scalar_subquery()
+)
+_ACTIVE_KEYS: Final = (
+    sa.select(sa.func.aggregate_strings(log_keys.c.vkey, "\n"))
+    .where(
+        log_keys.c.namespace_id == log_trees.c.namespace_id,
+        log_keys.c.shard == log_trees.c.shard,
+        log_keys.c.status == "active",
+    )
     .correlate(log_trees)
     .scalar_subquery()
 )
@@ -133,6 +166,7 @@ _STATES: Final = (
         log_trees.c.root,
         log_trees.c.subtrees,
         logs.c.origin,
+        _ACTIVE_KEYS.label("vkeys"),
         log_checkpoints.c.size.label("checkpoint_size"),
         log_checkpoints.c.note,
     )
@@ -188,12 +222,8 @@ def list_logs(connection: Connection, namespace_id: int | None = None) -> Sequen
 
 def list_keys(connection: Connection, namespace_id: int, shard: int, status: str | None = None) -> Sequence[AnyRow]:
     """The keys of a shard, oldest first."""
-    statement = columns(log_keys, log_keys.c.vkey, log_keys.c.status).where(
-        log_keys.c.namespace_id == namespace_id, log_keys.c.shard == shard
-    )
-    if status is not None:
-        statement = statement.where(log_keys.c.status == status)
-    return connection.execute(statement.order_by(log_keys.c.created_at, log_keys.c.id)).all()
+    parameters = {"namespace": namespace_id, "shard": shard, "status": status}
+    return connection.execute(_KEYS if status is None else _KEYS_OF_STATUS, parameters).all()
 
 
 def get_tree(connection: Connection, namespace_id: int, *, lock: bool = False) -> Tree:
@@ -216,7 +246,7 @@ def get_state(connection: Connection, namespace_id: int, shard: int | None = Non
     parameters = {"namespace": namespace_id, "shard": shard}
     row = connection.execute(_STATE if shard is not None else _NEWEST_STATE, parameters).one()
     tree = Tree(row.shard, row.size, row.root, row.subtrees)
-    return State(row.origin, tree, row.checkpoint_size, row.note)
+    return State(row.origin, sorted((row.vkeys or "").split()), tree, row.checkpoint_size, row.note)
 
 
 def list_waiting_namespaces(connection: Connection) -> list[int]:
@@ -329,9 +359,5 @@ def find_checkpoint_from(connection: Connection, namespace_id: int, shard: int, 
 
 def store_checkpoint(connection: Connection, namespace_id: int, shard: int, size: int, note: bytes, now: str) -> None:
     """Keep a signed checkpoint; one of the same size that is there already stays."""
-    known = sa.select(log_checkpoints.c.size).where(
-        log_checkpoints.c.namespace_id == namespace_id, log_checkpoints.c.shard == shard, log_checkpoints.c.size == size
-    )
-    if connection.execute(known).first() is None:
-        values = {"namespace_id": namespace_id, "shard": shard, "size": size, "note": note, "created_at": now}
-        connection.execute(log_checkpoints.insert().values(values))
+    parameters = {"namespace": namespace_id, "shard": shard, "of_size": size, "the_note": note, "now": now}
+    connection.execute(_STORED, parameters)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from studbook.services.audit.publishing import Publisher
+    from studbook.services.audit.tiles import Known
     from studbook.storage.database import Database
     from studbook.storage.log import Tree
     from studbook.storage.unit_of_work import Transaction
@@ -51,6 +52,7 @@ class Placed:
     indexes: dict[UUID, int]
     size: int
     checkpoint: bytes
+    tiles: Known = field(default_factory=dict)
 
 
 @dataclass(slots=True, eq=False)
@@ -228,7 +230,8 @@ class LogKeeper:
             self._snapshots[namespace_id] = name, published.size
 
     def _integrate(self, namespace_id: int) -> None:
-        if self._database.is_embedded and not self._has_waiting(namespace_id):
+        # On SQLite nothing waits but what a crash of an older version left.
+        if self._database.is_embedded and (namespace_id in self._signed_at or not self._has_waiting(namespace_id)):
             return
         while self._database.log_work.submit(_integrate_once, namespace_id, joint=("integrate", namespace_id)).result():
             pass
@@ -271,7 +274,7 @@ class LogKeeper:
             indexes = {event: places[event][1] for event in waiter.events if event in places}
             shards = {places[event][0] for event in waiter.events if event in places}
             if len(indexes) == len(waiter.events) and shards == {published.shard} and max(indexes.values()) < published.size:
-                self._finish(waiter, Placed(published.shard, indexes, published.size, published.note))
+                self._finish(waiter, Placed(published.shard, indexes, published.size, published.note, dict(published.tiles)))
 
     def _expire(self) -> None:
         now = time.monotonic()

@@ -13,7 +13,7 @@ In this order, so that a crash at any point leaves nothing that another run woul
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from studbook.services.audit.guard import FileGuard
     from studbook.services.audit.keys import KeyFolder, Signer
+    from studbook.services.audit.tiles import Known
     from studbook.services.audit.witnessing import Witnesses
     from studbook.storage.database import Database
     from studbook.storage.log import State, Tree
@@ -60,6 +61,8 @@ class Published:
     shard: int
     size: int
     note: bytes
+    # What was read of its tiles to verify it.
+    tiles: Known = field(default_factory=dict)
 
 
 class Publisher:
@@ -91,9 +94,10 @@ class Publisher:
         if state.checkpoint is not None and state.checkpoint_size == tree.size:
             return Published(tree.shard, tree.size, state.checkpoint)
         checkpoint = Checkpoint(state.origin, tree.size, tree.root)
+        signers = self._signers(state)
         with self._database.read() as connection:
-            signers = self._signers(connection, namespace_id, tree.shard)
-            self._advance_guard(connection, namespace_id, checkpoint, state)
+            tiles = StoredTiles(connection, namespace_id, tree.shard)
+            self._advance_guard(connection, namespace_id, checkpoint, state, tiles)
         note = Note(checkpoint.text, tuple(signer.sign(checkpoint.text) for signer in signers))
         try:
             note = self._witnesses.cosigned(note, checkpoint, lambda old: self._prove(namespace_id, tree.shard, old, tree.size))
@@ -104,7 +108,7 @@ class Publisher:
         encoded = note.encode()
         # Not in line with the registry's own writes, which this would make wait.
         self._database.log_work.run(lambda transaction: _store(transaction, namespace_id, tree, encoded))
-        return Published(tree.shard, tree.size, encoded)
+        return Published(tree.shard, tree.size, encoded, tiles.known)
 
     def check(self, namespace_id: int) -> None:
         """Whether the log may grow: what the guard holds lies within the tree.
@@ -115,8 +119,8 @@ class Publisher:
             state = log.get_state(connection, namespace_id)
         self._load_guard(state)
 
-    def _signers(self, connection: Connection, namespace_id: int, shard: int) -> list[Signer]:
-        keys = [parse_vkey(row.vkey) for row in log.list_keys(connection, namespace_id, shard, "active")]
+    def _signers(self, state: State) -> list[Signer]:
+        keys = [parse_vkey(vkey) for vkey in state.vkeys]
         try:
             signers = [signer for key in keys if (signer := self._keys.find(key)) is not None]
         except (VerificationError, OSError) as error:
@@ -148,14 +152,16 @@ class Publisher:
             raise HaltError(message)
         return guarded
 
-    def _advance_guard(self, connection: Connection, namespace_id: int, checkpoint: Checkpoint, state: State) -> None:
+    def _advance_guard(
+        self, connection: Connection, namespace_id: int, checkpoint: Checkpoint, state: State, tiles: StoredTiles
+    ) -> None:
         """Bring the guard to the checkpoint once that was shown to follow from what it holds."""
         verified = -1
         for _ in range(_ATTEMPTS):
             guarded = self._load_guard(state)
             start = guarded.size if guarded else 0
             if verified != start:
-                self._verify(connection, namespace_id, state.tree, guarded)
+                self._verify(connection, namespace_id, state.tree, guarded, tiles)
                 verified = start
             if guarded == checkpoint:
                 return
@@ -167,9 +173,11 @@ class Publisher:
         message = f"others keep changing the guard of {checkpoint.origin}"
         raise UnsignedError(message)
 
-    def _verify(self, connection: Connection, namespace_id: int, tree: Tree, guarded: Checkpoint | None) -> None:
+    def _verify(
+        self, connection: Connection, namespace_id: int, tree: Tree, guarded: Checkpoint | None, tiles: StoredTiles
+    ) -> None:
         try:
-            _verify_growth(connection, namespace_id, tree, guarded)
+            _verify_growth(connection, namespace_id, tree, guarded, tiles)
         except VerificationError as error:
             since = f" since the signed checkpoint of {guarded.size} entries" if guarded else ""
             raise HaltError(f"the log of namespace {namespace_id} does not follow{since}: {error}") from error
@@ -179,12 +187,11 @@ class Publisher:
             return consistency_proof(old, new, StoredTiles(connection, namespace_id, shard))
 
 
-def _verify_growth(connection: Connection, namespace_id: int, tree: Tree, guarded: Checkpoint | None) -> None:
+def _verify_growth(connection: Connection, namespace_id: int, tree: Tree, guarded: Checkpoint | None, tiles: StoredTiles) -> None:
     """Compute everything anew that a signature would make final.
 
     Raises VerificationError.
     """
-    tiles = StoredTiles(connection, namespace_id, tree.shard)
     start = guarded.size if guarded else 0
     _recheck_entries(connection, namespace_id, tree, start)
     for tile in full_tiles_between(start, tree.size):

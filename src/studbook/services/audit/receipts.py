@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from studbook.domain.errors import PendingError
+from studbook.merkle.hashing import HASH_SIZE
 from studbook.merkle.receipt import Receipt
 from studbook.merkle.tiles import inclusion_proof
 from studbook.services.audit.tiles import StoredTiles
@@ -16,14 +17,23 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
+    from studbook.merkle.tiles import Tile
     from studbook.services.audit.keeper import Placed
+    from studbook.storage.database import Database
 
 
-def make_receipts(connection: Connection, namespace_id: int, placed: Placed) -> dict[UUID, bytes]:
-    """The receipts of events under one checkpoint; tiles they share are read once."""
-    tiles = StoredTiles(connection, namespace_id, placed.shard)
+def make_receipts(database: Database, namespace_id: int, placed: Placed) -> dict[UUID, bytes]:
+    """The receipts of events under one checkpoint; tiles they share are read once, those its signer had read not at all."""
+
+    def read(tile: Tile) -> bytes:
+        known = placed.tiles.get((tile.level, tile.number), b"")
+        if len(known) < tile.width * HASH_SIZE:
+            with database.read() as connection:
+                known = placed.tiles[tile.level, tile.number] = StoredTiles(connection, namespace_id, placed.shard)(tile)
+        return known[: tile.width * HASH_SIZE]
+
     return {
-        event_id: Receipt(index, tuple(inclusion_proof(index, placed.size, tiles)), placed.checkpoint).encode()
+        event_id: Receipt(index, tuple(inclusion_proof(index, placed.size, read)), placed.checkpoint).encode()
         for event_id, index in placed.indexes.items()
     }
 

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
 
+# Hashes of tiles by level and number, as far as they were read.
+Known = dict[tuple[int, int], bytes]
+
+
 class StoredTiles:
     """Reads the tiles of one shard, each once."""
 
@@ -20,16 +24,16 @@ class StoredTiles:
         self._connection = connection
         self._namespace_id = namespace_id
         self._shard = shard
-        self._known: dict[tuple[int, int], bytes] = {}
+        self.known: Known = {}
 
     def __call__(self, tile: Tile) -> bytes:
         """The hashes of a tile, 32 bytes each.
 
         Raises VerificationError when the database does not hold them all.
         """
-        known = self._known.get((tile.level, tile.number))
+        known = self.known.get((tile.level, tile.number))
         if known is None or len(known) < tile.width * HASH_SIZE:
-            known = self._known[tile.level, tile.number] = self._read(tile)
+            known = self.known[tile.level, tile.number] = self._read(tile)
         hashes = known[: tile.width * HASH_SIZE]
         if len(hashes) != tile.width * HASH_SIZE:
             message = f"the database lacks hashes of {tile.path}"
