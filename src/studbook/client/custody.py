@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from studbook.client.addressing import Addressing
@@ -13,6 +12,7 @@ from studbook.client.findings import EventLink
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from datetime import datetime
 
 KeyAlgorithm = Literal["ed25519", "ml-dsa-44"]
 

@@ -24,8 +24,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from studbook.domain.canonical import JsonObject, canonical_json, read_canonical
 from studbook.domain.errors import TooLargeError
-from studbook.domain.parsing import pointer
-from studbook.domain.privacy import replaced
+from studbook.domain.pointers import pointer, replaced
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -16,6 +16,7 @@ import yaml
 from pydantic_core import from_json
 
 from studbook.domain.errors import MalformedInputError, Violation
+from studbook.domain.pointers import pointer
 
 DEPTH_LIMIT: Final = 32
 VALUE_LIMIT: Final = 200_000
@@ -181,11 +182,6 @@ def check_value(value: Any) -> None:  # noqa: ANN401 - any value
             faults.append(Violation(pointer(path), "bad_number", fault))
     if faults:
         raise MalformedInputError(f"{len(faults)} value(s) cannot be stored exactly", reversed(faults))
-
-
-def pointer(path: tuple[str | int, ...]) -> str:
-    """A JSON Pointer (RFC 6901)."""
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
 
 
 def _find_key_fault(value: dict[str, Any]) -> str | None:

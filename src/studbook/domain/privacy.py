@@ -9,7 +9,6 @@ record names further ones in its `personal` field, as JSON Pointers (RFC 6901).
 from __future__ import annotations
 
 import base64
-import copy
 import hashlib
 import os
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from studbook.domain.canonical import JsonObject, canonical_json
 from studbook.domain.names import Kind
-from studbook.domain.parsing import pointer
+from studbook.domain.pointers import find_at, pointer, replaced
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -73,34 +72,6 @@ def personal_pointers(record: JsonObject) -> Iterator[str]:
             yield marked
 
 
-def find_at(value: Any, place: str) -> Any:  # noqa: ANN401 - any JSON value
-    """What stands at a JSON Pointer, or None when there is nothing."""
-    for step in _steps(place):
-        if isinstance(value, dict):
-            value = value.get(step)
-        elif isinstance(value, list) and step.isdigit() and int(step) < len(value):
-            value = value[int(step)]
-        else:
-            return None
-    return value
-
-
-def replaced(value: Any, changes: Iterable[tuple[str, Any]]) -> Any:  # noqa: ANN401 - any JSON value
-    """A copy of a JSON value with other values at these pointers; a place that is not there is passed over."""
-    changes = list(changes)
-    if not changes:
-        return value
-    result = copy.deepcopy(value)
-    for place, replacement in changes:
-        *way, last = _steps(place)
-        parent = find_at(result, pointer(tuple(way)))
-        if isinstance(parent, dict) and last in parent:
-            parent[last] = replacement
-        elif isinstance(parent, list) and last.isdigit() and int(last) < len(parent):
-            parent[int(last)] = replacement
-    return result
-
-
 def seal(record: JsonObject, rendered: bytes) -> tuple[bytes, list[PrivateValue]]:
     """The canonical bytes of a record's public form (null where a value is personal), and the personal values.
 
@@ -126,7 +97,3 @@ def find_marking_fault(kind: Kind, place: str) -> str | None:
         noun = kind.value.replace("_", " ")
         return f"{place[:80]!r} cannot be marked as personal; of a {noun} these can, and what is in them: {allowed}"
     return None
-
-
-def _steps(place: str) -> list[str]:
-    return [step.replace("~1", "/").replace("~0", "~") for step in place.split("/")[1:]]

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from pydantic import ValidationError
 
 from studbook.domain.errors import ImmutableFieldError, InvalidDocumentError, Violation
-from studbook.domain.parsing import FAULT_LIMIT, pointer
+from studbook.domain.parsing import FAULT_LIMIT
+from studbook.domain.pointers import pointer
 from studbook.domain.types import Document
 
 if TYPE_CHECKING:

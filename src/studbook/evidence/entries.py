@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from studbook.domain.entries import MEMBERS
-from studbook.domain.privacy import find_at
+from studbook.domain.pointers import find_at
 from studbook.evidence.shapes import as_count, as_digest, as_list, as_object, as_text, as_uuid, decode_base64url, read_json
 from studbook.merkle.errors import VerificationError
 from studbook.merkle.hashing import HASH_SIZE, leaf_hash

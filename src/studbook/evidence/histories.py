@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from studbook.domain.canonical import canonical_json, read_canonical
 from studbook.domain.entries import Side, after_of, opened
-from studbook.domain.privacy import blanked, find_at
+from studbook.domain.pointers import find_at
+from studbook.domain.privacy import blanked
 from studbook.merkle.errors import VerificationError
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from studbook.domain.errors import (
     Violation,
 )
 from studbook.domain.names import BadReferenceError
-from studbook.domain.parsing import pointer
+from studbook.domain.pointers import pointer
 from studbook.storage.database import UNANSWERED
 
 if TYPE_CHECKING:

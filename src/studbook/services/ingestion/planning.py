@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from studbook.domain.errors import ConflictError, InvalidDocumentError, Violation
 from studbook.domain.names import BadReferenceError, ById, ByIdentifier, Kind, dataset_version_name, parse_reference
-from studbook.domain.parsing import pointer
+from studbook.domain.pointers import pointer
 from studbook.services.ingestion.resolution import load_record
 from studbook.storage.references import Found
 

@@ -11,7 +11,8 @@ from uuid import UUID
 from studbook.domain.canonical import canonical_json, read_canonical
 from studbook.domain.entries import after_of, read_entry
 from studbook.domain.events import Action
-from studbook.domain.privacy import blanked, commit
+from studbook.domain.pointers import pointer
+from studbook.domain.privacy import commit
 from studbook.merkle.hashing import leaf_hash
 from studbook.services.audit.fsck.findings import Layer
 from studbook.services.audit.snapshots import list_leaves, root_over
@@ -194,9 +195,14 @@ def _before_of(entry: JsonObject) -> Side:
 
 
 def _digest(side: Side) -> bytes:
-    """By what two sides are compared; which parts stand outside may differ, so those count as null in both."""
-    body = canonical_json(blanked(read_canonical(side.body), side.detached))
-    return hashlib.sha256(body + canonical_json(dict(side.private))).digest()
+    """By what two sides are compared: member by member, since one may stand outside here and inside there."""
+    record = read_canonical(side.body) or {}
+    members = {
+        name: side.detached.get(pointer((name,)), {}).get("digest")
+        or f"sha256:{hashlib.sha256(canonical_json(value)).hexdigest()}"
+        for name, value in record.items()
+    }
+    return hashlib.sha256(canonical_json([members, dict(side.private)])).digest()
 
 
 def _check_values(
