@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
+import os
 import statistics
 import tempfile
+import time
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +17,7 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-from bench import hand_sql
+from bench import audit_log, hand_sql
 from bench.records import encoded
 from bench.serving import API, Client, Server, rate_of_batch, rate_of_posts, serve, times_of_gets
 from studbook.testing import PostgresSource, SqliteSource, postgres_server
@@ -22,6 +25,9 @@ from studbook.testing import PostgresSource, SqliteSource, postgres_server
 _CLIENTS: Final = 16
 _MODELS: Final = [f"bench-{index}" for index in range(_CLIENTS)]
 _CHAIN: Final = 100
+_ENTRIES: Final = 1_000_000
+_CHECKED: Final = 200_000
+_NOT_MEASURED: Final = "-"
 
 _ROWS: Final = {
     "hand": "hand-made SQL, 1 connection, one transaction a record (records/s)",
@@ -36,6 +42,15 @@ _ROWS: Final = {
     "identifier": "resolve an identifier, p50 (ms)",
     "page": "page of 100 versions, p50 (ms)",
     "lineage": f"lineage of depth {_CHAIN}, p50 (ms)",
+    "receipt": "register with its receipts, 1 client, p50 (ms)",
+    "without": "register without, 1 client, p50 (ms)",
+    "integrated": f"events into the log, {audit_log.WRITERS} clients (events/s)",
+    "hashing": f"hashing in each transaction instead, {audit_log.WRITERS} connections (events/s)",
+    "to_integrated": f"from commit to integrated, {audit_log.FEW_WRITERS} clients, p50 (ms)",
+    "proof": f"inclusion proof in {_ENTRIES:,} entries, p50 (ms)",
+    "proof_small": f"inclusion proof in {audit_log.SMALL:,} entries, p50 (ms)",
+    "fsck": "check of hashes, tiles and root (entries/s)",
+    "tile_bytes": "tiles (bytes an entry)",
     "start": "start-up until ready (s)",
     "memory": "resident memory after all this (MB)",
 }
@@ -52,8 +67,8 @@ class Figures:
         self.rounds[name].append(figure)
 
     def __getitem__(self, name: str) -> float:
-        """The median over the rounds."""
-        return statistics.median(self.rounds[name])
+        """The median over the rounds; not a number where it was not measured."""
+        return statistics.median(self.rounds[name]) if name in self.rounds else math.nan
 
 
 def measure(url: str, rounds: int, records: int) -> Figures:
@@ -70,11 +85,23 @@ def measure(url: str, rounds: int, records: int) -> Figures:
             figures.add("http16", rate_of_posts(server, [_bodies(model, each * 2) for model in _MODELS]))
             figures.add("batch", rate_of_batch(server, [body for model in _MODELS for body in _bodies(model, each * 2)]))
             _measure_reads(server, figures)
+            _measure_receipts(server, figures)
         figures.add("memory", server.memory_megabytes())
     for _ in range(rounds):
         with serve(url) as server:
             figures.add("start", server.start_seconds)
     return figures
+
+
+def measure_log(figures: Figures, tree_url: str, busy_url: str | None, rounds: int) -> None:
+    """The figures of the audit log, each on a database of its own; a file has one writer, so it has no line of them."""
+    with tempfile.TemporaryDirectory() as home:
+        os.environ["STUDBOOK_HOME"] = home
+        for name, figure in audit_log.measure_tree(tree_url, _ENTRIES, _CHECKED).items():
+            figures.add(name, figure)
+        for _ in range(rounds if busy_url else 0):
+            for name, figure in audit_log.measure_integration(str(busy_url)).items():
+                figures.add(name, figure)
 
 
 def _bodies(model: str, number: int) -> list[bytes]:
@@ -106,6 +133,20 @@ def _measure_reads(server: Server, figures: Figures) -> None:
         figures.add(name, statistics.median(times) * 1000)
 
 
+def _measure_receipts(server: Server, figures: Figures) -> None:
+    """One client that waits for its receipts, and one that does not, in turns."""
+    client = server.client()
+    times: dict[str, list[float]] = {"receipt": [], "without": []}
+    for _ in range(40):
+        for name, wait in (("receipt", "proof"), ("without", "none")):
+            body = encoded(_MODELS[0], parent=f"{_MODELS[0]}/latest")
+            started = time.perf_counter()
+            client.post(f"{API}/ingest?wait={wait}", body)
+            times[name].append(time.perf_counter() - started)
+    for name, taken in times.items():
+        figures.add(name, statistics.median(taken) * 1000)
+
+
 def _artifact_digest(client: Client) -> str:
     version = json.loads(client.get(f"{API}/models/bench-chain/versions/50"))
     digest: str = version["artifacts"][0]["digest"]
@@ -118,15 +159,28 @@ def _bars(figures: Figures) -> list[tuple[str, str, bool]]:
         ("register, 16 clients ≥ 0.7 x hand-made SQL", figures["http16"] / hand, 0.7, True),
         ("batch ≥ 3 x hand-made SQL", figures["batch"] / hand, 3, True),
         ("get by name ≤ 2 x empty endpoint", figures["name"] / figures["empty"], 2, False),
+        ("register with receipts ≤ 2 x without", figures["receipt"] / figures["without"], 2, False),
+        ("inclusion proof ≤ 2 ms", figures["proof"], 2, False),
+        (f"proof in {_ENTRIES:,} ≤ 2 x in {audit_log.SMALL:,} entries", figures["proof"] / figures["proof_small"], 2, False),
+        ("check ≥ 150,000 entries/s", figures["fsck"], 150_000, True),
+        ("tiles ≤ 33 bytes an entry", figures["tile_bytes"], 33, False),
+        ("events into the log ≥ 4 x hashing in each transaction", figures["integrated"] / figures["hashing"], 4, True),
+        ("from commit to integrated ≤ 25 ms", figures["to_integrated"], 25, False),
         ("ready in < 1.5 s", figures["start"], 1.5, False),
         ("memory < 150 MB", figures["memory"], 150, False),
     ]
-    return [(text, f"{value:.2f}", value >= bar if more else value <= bar) for text, value, bar, more in ratios]
+    return [(text, _shown(value), value >= bar if more else value <= bar) for text, value, bar, more in ratios]
 
 
 def _shown(figure: float) -> str:
     whole = 100
+    if math.isnan(figure):
+        return _NOT_MEASURED
     return f"{figure:,.0f}" if figure >= whole else f"{figure:.2f}"
+
+
+def _judged(value: str, *, met: bool) -> str:
+    return value if value == _NOT_MEASURED else f"{value} {'met' if met else 'MISSED'}"
 
 
 def main() -> None:
@@ -142,9 +196,15 @@ def main() -> None:
         if "sqlite" in engines:
             with SqliteSource(Path(folder)).make() as url:
                 results["SQLite"] = measure(url, options.rounds, options.records)
+            with SqliteSource(Path(folder)).make() as url:
+                measure_log(results["SQLite"], url, None, options.rounds)
         if "postgresql" in engines:
-            with postgres_server(Path(folder) / "pg" / "data") as server_url, PostgresSource(server_url).make() as url:
-                results["PostgreSQL"] = measure(url, options.rounds, options.records)
+            with postgres_server(Path(folder) / "pg" / "data") as server_url:
+                source = PostgresSource(server_url)
+                with source.make() as url:
+                    results["PostgreSQL"] = measure(url, options.rounds, options.records)
+                with source.make() as url, source.make() as other:
+                    measure_log(results["PostgreSQL"], url, other, min(options.rounds, 3))
     console = Console()
     table = Table(title=f"Medians of {options.rounds} rounds", title_justify="left")
     table.add_column("")
@@ -155,9 +215,7 @@ def main() -> None:
     table.add_section()
     bars = {engine: _bars(figures) for engine, figures in results.items()}
     for index, (text, _, _) in enumerate(next(iter(bars.values()))):
-        table.add_row(
-            text, *(f"{value} {'met' if met else 'MISSED'}" for _, value, met in (lines[index] for lines in bars.values()))
-        )
+        table.add_row(text, *(_judged(value, met=met) for _, value, met in (lines[index] for lines in bars.values())))
     console.print(table)
 
 

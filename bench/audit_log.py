@@ -43,6 +43,7 @@ _PROCESSES: Final = 2
 # As many clients as a busy server has, for the rate; eight for the time, as the bar says.
 WRITERS: Final = 32
 FEW_WRITERS: Final = 8
+SMALL: Final = 10_000
 _BODY_BYTES: Final = 400
 _PART: Final = 20_000
 # A shard that no writer uses, filled with hashes alone.
@@ -197,7 +198,7 @@ def measure_tree(url: str, large: int, checked: int) -> dict[str, float]:
         figures = {}
         grown = Tree(_LARGE_SHARD, 0, b"", b"")
         _add_tree(registry, grown)
-        for name, size in (("proof_small", 10_000), ("proof", large)):
+        for name, size in (("proof_small", SMALL), ("proof", large)):
             grown = _grow(registry, grown, size, with_events=False)
             figures[name] = _time_proofs(registry, size) * 1000
         figures["tile_bytes"] = _tile_bytes(registry) / large
