@@ -93,15 +93,17 @@ def measure(url: str, rounds: int, records: int) -> Figures:
     return figures
 
 
-def measure_log(figures: Figures, tree_url: str, busy_url: str | None, rounds: int) -> None:
-    """The figures of the audit log, each on a database of its own; a file has one writer, so it has no line of them."""
+def measure_log(figures: Figures, source: SqliteSource | PostgresSource, rounds: int) -> None:
+    """The figures of the audit log, each on a database of its own; `rounds` of writing on PostgreSQL, where writers queue."""
     with tempfile.TemporaryDirectory() as home:
         os.environ["STUDBOOK_HOME"] = home
-        for name, figure in audit_log.measure_tree(tree_url, _ENTRIES, _CHECKED).items():
-            figures.add(name, figure)
-        for _ in range(rounds if busy_url else 0):
-            for name, figure in audit_log.measure_integration(str(busy_url)).items():
+        with source.make() as url:
+            for name, figure in audit_log.measure_tree(url, _ENTRIES, _CHECKED).items():
                 figures.add(name, figure)
+        for _ in range(rounds):
+            with source.make() as url:
+                for name, figure in audit_log.measure_integration(url).items():
+                    figures.add(name, figure)
 
 
 def _bodies(model: str, number: int) -> list[bytes]:
@@ -194,17 +196,16 @@ def main() -> None:
     results: dict[str, Figures] = {}
     with tempfile.TemporaryDirectory(prefix="sb-bench-") as folder:
         if "sqlite" in engines:
-            with SqliteSource(Path(folder)).make() as url:
+            files = SqliteSource(Path(folder))
+            with files.make() as url:
                 results["SQLite"] = measure(url, options.rounds, options.records)
-            with SqliteSource(Path(folder)).make() as url:
-                measure_log(results["SQLite"], url, None, options.rounds)
+            measure_log(results["SQLite"], files, 0)
         if "postgresql" in engines:
             with postgres_server(Path(folder) / "pg" / "data") as server_url:
                 source = PostgresSource(server_url)
                 with source.make() as url:
                     results["PostgreSQL"] = measure(url, options.rounds, options.records)
-                with source.make() as url, source.make() as other:
-                    measure_log(results["PostgreSQL"], url, other, min(options.rounds, 3))
+                measure_log(results["PostgreSQL"], source, min(options.rounds, 3))
     console = Console()
     table = Table(title=f"Medians of {options.rounds} rounds", title_justify="left")
     table.add_column("")
