@@ -116,9 +116,18 @@ def list_keys(context: typer.Context, *, as_json: AsJson = False) -> None:
         for key in shard.keys:
             table.add_row(screen.styled(shard.origin, screen.NAME), shard.status, key.status, key.algorithm, key.fingerprint)
     screen.output().print(table)
-    for shard in shards:
-        for key in shard.keys:
-            screen.output().print(screen.styled(key.vkey), soft_wrap=True)
+
+
+@keys.command("export")
+def export_keys(context: typer.Context, *, as_json: AsJson = False) -> None:
+    """Print the verifier keys of the log, one a line: what those who verify are given, by another way than the registry."""
+    with open_registry(context) as registry:
+        vkeys = [key.vkey for shard in registry.shards() for key in shard.keys]
+    if as_json:
+        screen.write_json(vkeys)
+        return
+    for vkey in vkeys:
+        screen.output().print(screen.styled(vkey), soft_wrap=True)
 
 
 @keys.command("rotate")

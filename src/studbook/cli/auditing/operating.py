@@ -145,7 +145,9 @@ def _give_up(registry: Registry, caller: Caller, reason: str) -> str:
     from studbook.services.audit.recovery import accept_loss
 
     accept_loss(registry, caller, reason)
-    return "the shard is given up and the next one is open; tell whoever verifies its new name and key (studbook audit keys list)"
+    return (
+        "the shard is given up and the next one is open; tell whoever verifies its new name and key (studbook audit keys export)"
+    )
 
 
 def _adopt(registry: Registry, caller: Caller, path: Path, key: list[str] | None) -> str:
