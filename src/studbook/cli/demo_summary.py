@@ -40,6 +40,8 @@ class Summary:
             print_lineage(self.registry, self.registry.lineage(reference, direction=direction.value, depth=DEPTH), direction)
         self._heading("The best version of each model")
         console.print(self._champions())
+        self._heading("The audit log")
+        self._print_log()
         self._heading("Try next")
         self._print_commands()
         self._heading("In a browser")
@@ -58,6 +60,19 @@ class Summary:
                 table.add_row(name, str(len(versions)), best_cell, f"{goal.best} {goal.metric}", number(metric.value))
         return table
 
+    def _print_log(self) -> None:
+        """Verify the whole log, as anybody may who has its key."""
+        from studbook.evidence.mirror import verify_log
+        from studbook.merkle.policy import parse_policy
+
+        policy = parse_policy(self.registry.policy())
+        verdict = verify_log(self.registry.log_file, policy.keys, policy)
+        origin = next(iter(self.registry.shards())).origin
+        screen.confirm(
+            (origin, screen.NAME), f"  {verdict.entries:,} entries of {verdict.subjects:,} records verified, each hash anew"
+        )
+        screen.output().print(screen.styled(f"  key {policy.keys[-1].fingerprint}", screen.QUIET), soft_wrap=True)
+
     def _print_commands(self) -> None:
         commands = (
             (f"source {self.environment}", "the address and a token, for these commands"),
@@ -65,6 +80,11 @@ class Summary:
             (f"{self.command} diff tumour-classifier/3 tumour-classifier/4", "what calibration changed"),
             (f"{self.command} lineage datasets/tumours-train/versions/1", "what was made of this data"),
             (f"{self.command} search --tag library=scikit-learn", "all versions, each with its metrics"),
+            (f"{self.command} audit events tumour-classifier", "who changed what, when, from what to what"),
+            (
+                f"{self.command} audit bundle tumour-classifier@champion",
+                "its evidence, with a page that verifies it in a browser",
+            ),
             (f"{self.command} doctor", "whether everything is in order"),
         )
         width = max(len(command) for command, _ in commands)
