@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final, Self
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey, MLDSA44PublicKey
@@ -168,7 +168,8 @@ def _parse_signature(line: str) -> Signature:
 
 
 def _check_name(name: str) -> None:
-    if not name or "+" in name or any(character.isspace() or unicodedata.category(character) == "Zs" for character in name):
+    # A lone surrogate (category Cs), as in an argument that was not UTF-8, has no bytes that could be hashed or signed.
+    if not name or "+" in name or any(char.isspace() or unicodedata.category(char) in {"Zs", "Cs"} for char in name):
         raise VerificationError("a key's name is not empty and holds neither spaces nor '+'")
 
 
@@ -235,7 +236,7 @@ class _Ed25519:
         """
         try:
             private_key = serialization.load_pem_private_key(data, None)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
             raise VerificationError("the key file is no unencrypted PEM file (PKCS #8)") from error
         if not isinstance(private_key, Ed25519PrivateKey):
             raise VerificationError("the key file holds no Ed25519 key")
@@ -286,7 +287,7 @@ class MlDsa44Signer:
         """
         try:
             private_key = serialization.load_pem_private_key(data, None)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
             raise VerificationError("the key file is no unencrypted PEM file (PKCS #8)") from error
         if not isinstance(private_key, MLDSA44PrivateKey):
             raise VerificationError("the key file holds no ML-DSA-44 key")
