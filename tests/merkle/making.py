@@ -1,22 +1,31 @@
-"""A small log with its keys, and everything that is read of one: the same each time."""
+"""A small log with its keys, and everything that is read of one: the same each time, save that ML-DSA signs with fresh randomness."""
 
 from __future__ import annotations
 
 import base64
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
+import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 
 from studbook.merkle.checkpoint import Checkpoint
+from studbook.merkle.errors import VerificationError
 from studbook.merkle.hashing import leaf_hash
 from studbook.merkle.notes import Ed25519Cosigner, Ed25519Signer, MlDsa44Signer, Note, Signature, VerifierKey
 from studbook.merkle.receipt import Receipt
 from studbook.merkle.tiles import encode_entry_bundle
 from tests.merkle import reference
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 ORIGIN = "log.example/registry"
 TIME = 1_750_000_000
+HUGE = "9" * 400
+TOO_LARGE = str(2**63)
+CONTROLS = {"nul": "\0", "tab": "\t", "return": "\r", "escape": "\x1b", "unit separator": "\x1f"}
 
 
 def seed(name: str) -> bytes:
@@ -93,3 +102,14 @@ def lenient(encoded: str) -> str:
 
 def keys_of(*signers: Ed25519Signer | Ed25519Cosigner | MlDsa44Signer) -> list[VerifierKey]:
     return [signer.verifier_key for signer in signers]
+
+
+def cases(named: dict[str, object]) -> list[object]:
+    return [pytest.param(value, id=name) for name, value in named.items()]
+
+
+def refuse(call: Callable[[], object]) -> None:
+    with pytest.raises(VerificationError) as caught:
+        call()
+    assert type(caught.value) is VerificationError
+    assert str(caught.value)
