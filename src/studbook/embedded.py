@@ -13,6 +13,7 @@ from studbook.http.app import create_app
 from studbook.services.namespaces import prepare
 from studbook.services.registry import open_registry
 from studbook.services.tokens import first_caller
+from studbook.storage.database import UNANSWERED, describe, parse_url
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -56,7 +57,12 @@ class EmbeddedTransport(httpx.BaseTransport):
 def open_transport(place: str) -> EmbeddedTransport:
     """A transport over the database file at a path, or over a database URL.
 
-    Raises ValueError for a URL that is none.
+    Raises ValueError for a URL that is none, or a database that cannot be opened.
     """
     url = place if "://" in place else f"sqlite:///{place}"
-    return EmbeddedTransport(url)
+    try:
+        return EmbeddedTransport(url)
+    except UNANSWERED as error:
+        reason = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
+        message = f"the database {describe(parse_url(url))} cannot be opened: {reason}"
+        raise ValueError(message) from error

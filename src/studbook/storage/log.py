@@ -97,6 +97,17 @@ _ENTRIES: Final = (
     .where(_OF_SHARD, log_entries.c.entry_index >= sa.bindparam("start"), log_entries.c.entry_index < sa.bindparam("end"))
     .order_by(log_entries.c.entry_index)
 )
+# As lean as can be: a check reads every entry there is.
+_BODIES: Final = (
+    sa.select(log_entries.c.entry_index, log_entries.c.leaf_hash, events.c.body)
+    .select_from(
+        log_entries.outerjoin(
+            events, sa.and_(events.c.namespace_id == log_entries.c.namespace_id, events.c.id == log_entries.c.event_id)
+        )
+    )
+    .where(_OF_SHARD, log_entries.c.entry_index >= sa.bindparam("start"), log_entries.c.entry_index < sa.bindparam("end"))
+    .order_by(log_entries.c.entry_index)
+)
 _TILES: Final = sa.and_(
     log_tiles.c.namespace_id == _NAMESPACE, log_tiles.c.shard == _SHARD, log_tiles.c.level == sa.bindparam("level")
 )
@@ -313,6 +324,15 @@ def list_leaf_hashes(connection: Connection, namespace_id: int, shard: int, star
 def list_entries(connection: Connection, namespace_id: int, shard: int, start: int, end: int) -> Sequence[AnyRow]:
     """Entries from index `start` up to, without, `end`, with their event's id and bytes (None where those are missing)."""
     return connection.execute(_ENTRIES, {"namespace": namespace_id, "shard": shard, "start": start, "end": end}).all()
+
+
+def iter_bodies(
+    connection: Connection, namespace_id: int, shard: int, start: int, end: int, *, step: int = 16_384
+) -> Iterator[Sequence[AnyRow]]:
+    """Index, stored leaf hash and bytes of the entries, in groups."""
+    for first in range(start, end, step):
+        parameters = {"namespace": namespace_id, "shard": shard, "start": first, "end": min(first + step, end)}
+        yield connection.execute(_BODIES, parameters).all()
 
 
 def iter_entries(

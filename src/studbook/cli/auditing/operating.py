@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from studbook.cli import screen
-from studbook.cli.auditing.parts import Keys, read_file, read_keys
+from studbook.cli.auditing.parts import Keys, read_file, read_keys, read_policy
 from studbook.cli.exits import Exit
 from studbook.cli.faults import CommandError
 from studbook.cli.options import AsJson
@@ -53,7 +53,9 @@ def fsck(*, against: _Against = None, as_json: AsJson = False) -> None:
         from studbook.services.audit.fsck import check_logs
     with opened_database() as registry:
         kept = [_read_checkpoint(registry, path) for path in against or ()]
-        reports = list(check_logs(registry.database, registry.guard, kept))
+        policy = read_policy(registry.settings.log_policy)
+        witnesses = [witness.key for witness in policy.witnesses] if policy else []
+        reports = list(check_logs(registry.database, registry.guard, kept, witnesses))
     found = sum(len(report.findings) for report in reports)
     if as_json:
         screen.write_json({"ok": not found, "logs": [report.as_json() for report in reports]})

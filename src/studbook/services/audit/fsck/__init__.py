@@ -22,22 +22,33 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from studbook.merkle.checkpoint import Checkpoint
+    from studbook.merkle.notes import VerifierKey
     from studbook.storage.database import Database
     from studbook.storage.graph import AnyRow
 
 __all__ = ["Finding", "Layer", "LogReport", "check_logs"]
 
 
-def check_logs(database: Database, guard: FileGuard, against: Sequence[Checkpoint] = ()) -> Iterator[LogReport]:
-    """Check every log; `against` are verified checkpoints that somebody kept, of whichever logs."""
+def check_logs(
+    database: Database, guard: FileGuard, against: Sequence[Checkpoint] = (), witnesses: Sequence[VerifierKey] = ()
+) -> Iterator[LogReport]:
+    """Check every log; `against` are verified checkpoints that somebody kept, of whichever logs.
+
+    Cosignatures of these witnesses under stored checkpoints must verify, too.
+    """
     with database.read() as connection:
         logs = log.list_logs(connection)
         for namespace_id in dict.fromkeys(row.namespace_id for row in logs):
-            yield from _check_namespace(connection, [row for row in logs if row.namespace_id == namespace_id], guard, against)
+            shards = [row for row in logs if row.namespace_id == namespace_id]
+            yield from _check_namespace(connection, shards, guard, against, witnesses)
 
 
 def _check_namespace(
-    connection: Connection, shards: list[AnyRow], guard: FileGuard, against: Sequence[Checkpoint]
+    connection: Connection,
+    shards: list[AnyRow],
+    guard: FileGuard,
+    against: Sequence[Checkpoint],
+    witnesses: Sequence[VerifierKey],
 ) -> Iterator[LogReport]:
     namespace_id = shards[0].namespace_id
     reports = []
@@ -45,7 +56,7 @@ def _check_namespace(
         report = LogReport(row.namespace, row.origin, row.size)
         reports.append(report)
         tree.check_structure(connection, namespace_id, report, row.shard)
-        _check_shard(connection, namespace_id, row, report, guard, against)
+        _check_shard(connection, namespace_id, row, report, guard, against, witnesses)
     newest = reports[-1]
     history = read_history(connection, namespace_id, newest, [(row.shard, row.size) for row in shards])
     Replay(connection, namespace_id, newest, history).run()
@@ -59,6 +70,7 @@ def _check_shard(
     report: LogReport,
     guard: FileGuard,
     against: Sequence[Checkpoint],
+    witnesses: Sequence[VerifierKey],
 ) -> None:
     guarded = None
     sizes = set(scanning.list_checkpoint_sizes(connection, namespace_id, row.shard))
@@ -74,7 +86,7 @@ def _check_shard(
     stored = log.find_tree(connection, namespace_id, row.shard)
     if stored is not None:
         tree.check_tree(connection, namespace_id, report, rebuilt, stored)
-    tree.check_checkpoints(connection, namespace_id, report, rebuilt, row.shard)
+    tree.check_checkpoints(connection, namespace_id, report, rebuilt, row.shard, witnesses)
     if guarded is not None and _is_known_loss(row, guarded):
         report.lost = guarded.size - row.size
     elif guarded is not None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
+    from studbook.merkle.notes import VerifierKey
     from studbook.services.audit.fsck.findings import LogReport
     from studbook.storage.graph import AnyRow
 
@@ -82,15 +83,39 @@ def rebuild_tree(connection: Connection, namespace_id: int, report: LogReport, s
     rebuilt = Rebuilt(frozenset(wanted))
     _, last, count = scanning.entry_bounds(connection, namespace_id, shard)
     expected = 0
-    for rows in log.iter_entries(connection, namespace_id, shard, 0, (last or 0) + 1 if count else 0):
-        leaves = []
-        for row in rows:
-            if row.entry_index != expected:
-                report.add(Layer.STRUCTURE, f"entry {expected}", "is missing")
-            expected = row.entry_index + 1
-            leaves.append(_check_leaf(row, report))
+    for rows in log.iter_bodies(connection, namespace_id, shard, 0, (last or 0) + 1 if count else 0):
+        if not rows:
+            # A gap wider than a group; the next entry that is there tells.
+            continue
+        leaves = _hash_whole(rows, expected)
+        if leaves is None:
+            details = log.list_entries(connection, namespace_id, shard, rows[0][0], rows[-1][0] + 1)
+            leaves = _hash_each(details, report, expected)
+        expected = rows[-1][0] + 1
         rebuilt.extend(leaves)
     return rebuilt
+
+
+def _hash_whole(rows: Sequence[AnyRow], expected: int) -> list[bytes] | None:
+    """The leaf hashes of entries with nothing wrong in them; None when each has to be looked at."""
+    if rows[0][0] != expected or rows[-1][0] != expected + len(rows) - 1:
+        return None
+    try:
+        leaves = [leaf_hash(body) for _, _, body in rows]
+    except TypeError:
+        return None
+    return leaves if leaves == [stored for _, stored, _ in rows] else None
+
+
+def _hash_each(rows: Sequence[AnyRow], report: LogReport, expected: int) -> list[bytes]:
+    """The leaf hashes of entries of which at least one is not as it should be."""
+    leaves = []
+    for row in rows:
+        if row.entry_index != expected:
+            report.add(Layer.STRUCTURE, f"entry {expected}", "is missing")
+        expected = row.entry_index + 1
+        leaves.append(_check_leaf(row, report))
+    return leaves
 
 
 def _check_leaf(row: AnyRow, report: LogReport) -> bytes:
@@ -129,14 +154,23 @@ def check_tree(connection: Connection, namespace_id: int, report: LogReport, reb
         report.add(Layer.STRUCTURE, f"tile {level}/{number}", "is missing")
 
 
-def check_checkpoints(connection: Connection, namespace_id: int, report: LogReport, rebuilt: Rebuilt, shard: int) -> None:
-    """Verify every signed checkpoint against the keys of the log and the tree of its size."""
+def check_checkpoints(
+    connection: Connection,
+    namespace_id: int,
+    report: LogReport,
+    rebuilt: Rebuilt,
+    shard: int,
+    witnesses: Sequence[VerifierKey],
+) -> None:
+    """Verify every signed checkpoint against the keys of the log, the cosignatures under it, and the tree of its size."""
     keys = [parse_vkey(row.vkey) for row in log.list_keys(connection, namespace_id, shard)]
     last = 0
     for row in scanning.iter_checkpoints(connection, namespace_id, shard):
         place = f"checkpoint {row.size}"
         try:
-            checkpoint, _ = open_checkpoint(row.note, keys, report.origin)
+            checkpoint, opened = open_checkpoint(row.note, [*keys, *witnesses], report.origin)
+            if not any(key in keys for key in opened.verified):
+                report.add(Layer.CHECKPOINTS, place, "is not signed by a key of the log")
         except (VerificationError, TypeError) as error:
             report.add(Layer.CHECKPOINTS, place, f"does not verify: {error}")
             continue
