@@ -1,4 +1,4 @@
-"""A small log with its keys, and everything that is read of one: the same each time, save that ML-DSA signs with fresh randomness."""
+"""A small log with its keys, and everything that is read of one: the same each time, save for the randomness in ML-DSA."""
 
 from __future__ import annotations
 
