@@ -1,0 +1,257 @@
+"""Programs of others verify our logs: the packages of Go's checksum database, and the code that verifies Sigstore's logs."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import json
+import os
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import pytest
+
+from studbook.merkle.checkpoint import Checkpoint
+from studbook.merkle.hashing import leaf_hash
+from studbook.merkle.notes import Note
+from studbook.merkle.tiles import TILE_WIDTH, Tile, consistency_proof, inclusion_proof, tile_root, tiles_of
+from studbook.merkle.tree import CompactRange
+from tests.merkle.making import IMPOSTOR, LOG, ORIGIN, QUANTUM, TIME, WITNESS, altered, flipped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Document = dict[str, Any]
+
+HERE = Path(__file__).parent
+SIZES = (1, 2, 3, 255, 256, 257, 1000)
+GO_SOURCES = Path("/usr/share/gocode")  # where Debian puts the sources of Go packages
+
+
+def encoded(value: bytes) -> str:
+    return base64.b64encode(value).decode()
+
+
+def flipped_text(value: str) -> str:
+    return encoded(flipped(base64.b64decode(value), 77))
+
+
+def signed(text: bytes) -> str:
+    """A checkpoint as a registry serves it: two signatures of the log, and one of a witness."""
+    return Note(text, (LOG.sign(text), QUANTUM.sign(text), WITNESS.cosign(text, TIME))).encode().decode()
+
+
+def signed_once(text: bytes) -> str:
+    return Note(text, (LOG.sign(text),)).encode().decode()
+
+
+def entry(number: int) -> bytes:
+    return b'{"number": %d}' % number + b" " * (number % 7)
+
+
+def make_tiles(size: int) -> dict[Tile, bytes]:
+    tiles: dict[Tile, bytes] = {}
+    for tile in tiles_of(size):
+        numbers = range(tile.number * TILE_WIDTH, tile.number * TILE_WIDTH + tile.width)
+        below = (tile_root(tiles[Tile(tile.level - 1, number)]) if tile.level else leaf_hash(entry(number)) for number in numbers)
+        tiles[tile] = b"".join(below)
+    return tiles
+
+
+@cache
+def roots(size: int) -> list[bytes]:
+    tree, found = CompactRange(), []
+    for number in range(size):
+        tree.append(leaf_hash(entry(number)))
+        found.append(tree.root())
+    return found
+
+
+@cache
+def log_of(size: int) -> Document:
+    """A whole log: every entry with its proof, every older checkpoint with its proof, every tile."""
+    tiles = make_tiles(size)
+    older = [
+        {
+            "checkpoint": signed_once(Checkpoint(ORIGIN, old, root).text),
+            "proof": [encoded(value) for value in consistency_proof(old, size, tiles.__getitem__)],
+        }
+        for old, root in enumerate(roots(size), 1)
+    ]
+    inclusion = [
+        {"index": index, "proof": [encoded(value) for value in inclusion_proof(index, size, tiles.__getitem__)]}
+        for index in range(size)
+    ]
+    return {
+        "vkey": str(LOG.verifier_key),
+        "checkpoint": signed(Checkpoint(ORIGIN, size, roots(size)[-1]).text),
+        "entries": [encoded(entry(number)) for number in range(size)],
+        "inclusion": inclusion,
+        "older": older,
+        "tiles": {tile.path: encoded(data) for tile, data in tiles.items()},
+    }
+
+
+def change_entry(log: Document, size: int) -> None:
+    log["entries"][size // 2] = encoded(b"another entry")
+
+
+def change_inclusion_proof(log: Document, size: int) -> None:
+    proof = log["inclusion"][size // 2]["proof"]
+    proof[-1] = flipped_text(proof[-1])
+
+
+def cut_inclusion_proof(log: Document, size: int) -> None:
+    log["inclusion"][size // 2]["proof"].pop()
+
+
+def move_inclusion_proof(log: Document, size: int) -> None:
+    log["inclusion"][size - 1]["proof"] = log["inclusion"][0]["proof"]
+
+
+def change_root(log: Document, size: int) -> None:
+    log["checkpoint"] = signed(Checkpoint(ORIGIN, size, flipped(roots(size)[-1])).text)
+
+
+def change_signature(log: Document, size: int) -> None:
+    text = Checkpoint(ORIGIN, size, roots(size)[-1]).text
+    log["checkpoint"] = Note(text, (altered(LOG.sign(text)),)).encode().decode()
+
+
+def change_signed_text(log: Document, size: int) -> None:
+    log["checkpoint"] = log["checkpoint"].replace(f"\n{size}\n", f"\n{size + 1}\n", 1)
+
+
+def sign_with_another_key(log: Document, size: int) -> None:
+    text = Checkpoint(ORIGIN, size, roots(size)[-1]).text
+    log["checkpoint"] = Note(text, (IMPOSTOR.sign(text),)).encode().decode()
+
+
+def take_older_checkpoint_of_another_tree(log: Document, size: int) -> None:
+    old = (size + 1) // 2
+    log["older"][old - 1]["checkpoint"] = signed_once(Checkpoint(ORIGIN, old, flipped(roots(size)[old - 1])).text)
+
+
+def change_signature_of_older_checkpoint(log: Document, size: int) -> None:
+    text = Checkpoint(ORIGIN, 1, roots(size)[0]).text
+    log["older"][0]["checkpoint"] = Note(text, (altered(LOG.sign(text)),)).encode().decode()
+
+
+def change_consistency_proof(log: Document, size: int) -> None:
+    proof = log["older"][0]["proof"]
+    proof[-1] = flipped_text(proof[-1])
+
+
+def change_tile(log: Document, size: int) -> None:
+    path = next(reversed(log["tiles"]))
+    log["tiles"][path] = flipped_text(log["tiles"][path])
+
+
+def lose_tile(log: Document, size: int) -> None:
+    del log["tiles"][next(iter(log["tiles"]))]
+
+
+INVALID = "invalid transparency proof"
+ANOTHER_ROOT = "calculated root hash does not match inclusion proof"
+# What is done to a log, the smallest log that it can be done to, and what Go's and Sigstore's code say of it. Sigstore's
+# knows neither tiles nor consistency proofs.
+TAMPERINGS: list[tuple[Callable[[Document, int], None], int, str, str | None]] = [
+    (change_entry, 1, "inclusion of entry {middle}: " + INVALID, ANOTHER_ROOT),
+    (change_inclusion_proof, 2, "inclusion of entry {middle}: " + INVALID, ANOTHER_ROOT),
+    (cut_inclusion_proof, 2, "inclusion of entry {middle}: " + INVALID, "invalid hash count"),
+    (move_inclusion_proof, 2, "inclusion of entry {last}: " + INVALID, None),
+    (change_root, 1, "inclusion of entry 0: " + INVALID, ANOTHER_ROOT),
+    (change_signature, 1, "checkpoint: invalid signature for key " + ORIGIN, "invalid checkpoint signature"),
+    (change_signed_text, 1, "checkpoint: invalid signature for key " + ORIGIN, "invalid checkpoint signature"),
+    (sign_with_another_key, 1, "checkpoint: note has no verifiable signatures", "invalid checkpoint signature"),
+    (take_older_checkpoint_of_another_tree, 1, "consistency with the tree of size {half}: " + INVALID, None),
+    (change_signature_of_older_checkpoint, 1, "older checkpoint: invalid signature for key " + ORIGIN, None),
+    (change_consistency_proof, 2, "consistency with the tree of size 1: " + INVALID, None),
+    (change_tile, 1, "tiles: downloaded inconsistent tile", None),
+    (lose_tile, 1, "tiles: there is no tile/0/", None),
+]
+
+
+def lacking(sentence: str) -> NoReturn:
+    if os.environ.get("CI"):
+        pytest.fail(sentence)
+    pytest.skip(sentence)
+
+
+def run(command: list[str | Path], **settings: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, text=True, capture_output=True, timeout=300, check=False, **settings)
+
+
+@pytest.fixture(scope="session")
+def go_verifier(tmp_path_factory: pytest.TempPathFactory) -> list[str | Path]:
+    if not shutil.which("go") or not (GO_SOURCES / "src/golang.org/x/mod/sumdb/tlog").is_dir():
+        lacking("Install Debian's packages golang-go and golang-golang-x-mod-dev to let Go's verifier check the log.")
+    folder = tmp_path_factory.mktemp("go")
+    place = {"GO111MODULE": "off", "GOPATH": str(GO_SOURCES), "GOFLAGS": "", "GOCACHE": str(folder / "cache")}
+    built = run(["go", "build", "-o", folder / "verify", "main.go"], cwd=HERE / "go", env=os.environ | place)
+    assert built.returncode == 0, built.stderr
+    return [folder / "verify"]
+
+
+@pytest.fixture(scope="session")
+def sigstore_verifier(tmp_path_factory: pytest.TempPathFactory) -> list[str | Path]:
+    if not shutil.which("node") or not shutil.which("npm"):
+        lacking("Install Node.js and npm to let Sigstore's verifier check the log.")
+    folder = tmp_path_factory.mktemp("js")
+    for name in ("verify.mjs", "package.json", "package-lock.json", ".npmrc"):
+        shutil.copy(HERE / "js" / name, folder)
+    installed = run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=folder)
+    if installed.returncode:
+        lacking(f"Connect this machine to npm's registry, which gives Sigstore's verifier: {installed.stderr}")
+    return ["node", folder / "verify.mjs"]
+
+
+def judge(verifier: list[str | Path], log: Document) -> tuple[int, str]:
+    done = run(verifier, input=json.dumps(log))
+    assert done.stderr == ""
+    return done.returncode, done.stdout.removesuffix("\n")
+
+
+def tampered(tamper: Callable[[Document, int], None], size: int) -> Document:
+    log = copy.deepcopy(log_of(size))
+    tamper(log, size)
+    assert log != log_of(size)
+    return log
+
+
+def cases(column: int) -> list[Any]:
+    return [
+        pytest.param(row[0], size, row[column], id=f"{row[0].__name__}-{size}")
+        for row in TAMPERINGS
+        for size in SIZES
+        if size >= row[1] and row[column] is not None
+    ]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_gos_checksum_database_verifies_every_entry_older_checkpoint_and_tile(go_verifier: list[str | Path], size: int) -> None:
+    assert judge(go_verifier, log_of(size)) == (0, "ok")
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_sigstore_verifies_the_checkpoint_and_every_entry(sigstore_verifier: list[str | Path], size: int) -> None:
+    assert judge(sigstore_verifier, log_of(size)) == (0, "ok")
+
+
+@pytest.mark.parametrize(("tamper", "size", "reason"), cases(2))
+def test_gos_checksum_database_refuses_a_tampered_log(
+    go_verifier: list[str | Path], tamper: Callable[[Document, int], None], size: int, reason: str
+) -> None:
+    status, said = judge(go_verifier, tampered(tamper, size))
+    assert status == 1
+    assert said.startswith(reason.format(middle=size // 2, last=size - 1, half=(size + 1) // 2))
+
+
+@pytest.mark.parametrize(("tamper", "size", "reason"), cases(3))
+def test_sigstore_refuses_a_tampered_log(
+    sigstore_verifier: list[str | Path], tamper: Callable[[Document, int], None], size: int, reason: str
+) -> None:
+    assert judge(sigstore_verifier, tampered(tamper, size)) == (1, reason)
