@@ -116,7 +116,8 @@ def test_a_frozen_shard_gives_way_to_another_origin_and_keeps_its_last_checkpoin
     with site.open() as client:
         fill(client, 2)
         first = get(client, "/audit/shards")["items"][0]
-        act(client, "POST", "/audit/shards", {"reason": "a new year"})
+        frozen = act(client, "POST", "/audit/shards", {"reason": "a new year"})
+        assert len(frozen["receipts"]) == 3  # the end of one shard, the beginning of the next, and its key
         fill(client, 2, "later")
         shards = get(client, "/audit/shards")["items"]
         assert [(shard["shard"], shard["status"]) for shard in shards] == [(1, "frozen"), (2, "open")]

@@ -72,9 +72,7 @@ def with_receipts(body: bytes, receipts: dict[str, str]) -> bytes:
     return b"{" + member + (b"," if len(body) > len(b"{}") else b"") + body[1:]
 
 
-def _receipts(session: Session, placed: Placed | None) -> dict[str, str]:
+def _receipts(session: Session, placed: Sequence[Placed]) -> dict[str, str]:
     """The receipts by event id; none when no checkpoint came in time: they are fetched later under `/audit/receipts`."""
-    if placed is None:
-        return {}
-    made = make_receipts(session.database, session.namespace_id, placed)
-    return {str(event_id): receipt.decode() for event_id, receipt in made.items()}
+    made = [make_receipts(session.database, session.namespace_id, part) for part in placed]
+    return {str(event_id): receipt.decode() for receipts in made for event_id, receipt in receipts.items()}

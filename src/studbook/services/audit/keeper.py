@@ -46,7 +46,7 @@ _RECHECK_SECONDS: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """Events of a write in the log: their index in the shard, and the checkpoint that covers them all."""
+    """Events of a write in one shard of the log: their indexes, and the checkpoint that covers them all."""
 
     shard: int
     indexes: dict[UUID, int]
@@ -60,7 +60,7 @@ class _Waiter:
     namespace_id: int
     events: frozenset[UUID]
     deadline: float
-    done: Future[Placed | None] = field(default_factory=Future)
+    done: Future[list[Placed]] = field(default_factory=Future)
 
 
 class LogKeeper:
@@ -98,7 +98,7 @@ class LogKeeper:
         if self._thread.is_alive():
             self._thread.join()
         for waiter in self._waiters:
-            waiter.done.set_result(None)
+            waiter.done.set_result([])
 
     def check_all(self) -> None:
         """Find logs that contradict their guard, before anything is added to them; and those that do so no more."""
@@ -135,12 +135,12 @@ class LogKeeper:
             self._due |= namespaces
             self._changed.notify()
 
-    def wait(self, namespace_id: int, events: Collection[UUID], seconds: float) -> Future[Placed | None]:
-        """Where events stand once a signed checkpoint covers them; None when that takes longer, or nobody here signs."""
+    def wait(self, namespace_id: int, events: Collection[UUID], seconds: float) -> Future[list[Placed]]:
+        """Where events stand once signed checkpoints cover them; nowhere when that takes longer, or nobody here signs."""
         waiter = _Waiter(namespace_id, frozenset(events), time.monotonic() + seconds)
         with self._changed:
             if self._closed or not events:
-                waiter.done.set_result(None)
+                waiter.done.set_result([])
             else:
                 self._waiters.append(waiter)
                 self._due.add(namespace_id)
@@ -269,21 +269,32 @@ class LogKeeper:
                     places |= log.find_places(connection, namespace_id, wanted[start : start + BATCH])
         for waiter in waiting:
             if published is None:
-                self._finish(waiter, None)
-                continue
-            indexes = {event: places[event][1] for event in waiter.events if event in places}
-            shards = {places[event][0] for event in waiter.events if event in places}
-            if len(indexes) == len(waiter.events) and shards == {published.shard} and max(indexes.values()) < published.size:
-                self._finish(waiter, Placed(published.shard, indexes, published.size, published.note, dict(published.tiles)))
+                self._finish(waiter, [])
+            elif len(known := {event: places[event] for event in waiter.events if event in places}) == len(waiter.events):
+                placed = [self._place(namespace_id, published, shard, known) for shard in {shard for shard, _ in known.values()}]
+                if None not in placed:
+                    self._finish(waiter, [part for part in placed if part is not None])
+
+    def _place(self, namespace_id: int, published: Published, shard: int, places: dict[UUID, tuple[int, int]]) -> Placed | None:
+        """The events in one shard under its newest checkpoint; None while that does not cover them all."""
+        indexes = {event: index for event, (of, index) in places.items() if of == shard}
+        if shard == published.shard:
+            size, note, tiles = published.size, published.note, dict(published.tiles)
+        else:
+            # What freezes a shard is logged in that one, and what opens the next one there.
+            with self._database.read() as connection:
+                row = log.find_checkpoint(connection, namespace_id, shard)
+            size, note, tiles = (row.size, row.note, {}) if row is not None else (0, b"", {})
+        return Placed(shard, indexes, size, note, tiles) if max(indexes.values()) < size else None
 
     def _expire(self) -> None:
         now = time.monotonic()
         with self._changed:
             late = [waiter for waiter in self._waiters if waiter.deadline <= now]
         for waiter in late:
-            self._finish(waiter, None)
+            self._finish(waiter, [])
 
-    def _finish(self, waiter: _Waiter, placed: Placed | None) -> None:
+    def _finish(self, waiter: _Waiter, placed: list[Placed]) -> None:
         with self._changed, contextlib.suppress(ValueError):
             self._waiters.remove(waiter)
         # Whoever waited may have given up (a client that went away cancels its future).
