@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 SIZES = (1, 2, 3, 255, 256, 257, 1000)
+# Beyond 256 * 256 leaves there are tiles of level 2; so many proofs are not all shown.
+LARGE, SHOWN = 66_000, 211
 GO_SOURCES = Path("/usr/share/gocode")  # where Debian puts the sources of Go packages
 
 
@@ -68,19 +70,19 @@ def roots(size: int) -> list[bytes]:
 
 @cache
 def log_of(size: int) -> Document:
-    """A whole log: every entry with its proof, every older tree with its proof, every tile."""
-    tiles = make_tiles(size)
+    """A whole log: every entry with its proof, every older tree with its proof, every tile; of a large log, not every proof."""
+    tiles, step = make_tiles(size), SHOWN if size == LARGE else 1
     consistency = [
         {
             "old": old,
             "root": encoded(root),
             "hashes": [encoded(value) for value in consistency_proof(old, size, tiles.__getitem__)],
         }
-        for old, root in enumerate(roots(size), 1)
+        for old, root in list(enumerate(roots(size), 1))[::step]
     ]
     inclusion = [
         {"index": index, "hashes": [encoded(value) for value in inclusion_proof(index, size, tiles.__getitem__)]}
-        for index in range(size)
+        for index in range(0, size, step)
     ]
     return {
         "origin": ORIGIN,
@@ -234,6 +236,18 @@ def test_gos_checksum_database_verifies_every_entry_older_tree_and_tile(go_verif
     tiles = len(log_of(size)["tiles"])
     verdict = f"verified: {size} entries, {size} inclusion proofs, {size} consistency proofs, {tiles} tiles"
     assert judge(go_verifier, log_of(size)) == (0, verdict)
+
+
+def test_gos_checksum_database_verifies_a_log_with_tiles_of_three_levels(go_verifier: list[str | Path]) -> None:
+    log = log_of(LARGE)
+    assert {"tile/0/256", "tile/1/000", "tile/2/000.p/1"} <= set(log["tiles"])
+    shown, tiles = len(log["inclusion"]), len(log["tiles"])
+    verdict = f"verified: {LARGE} entries, {shown} inclusion proofs, {shown} consistency proofs, {tiles} tiles"
+    assert judge(go_verifier, log) == (0, verdict)
+    path = "tile/2/000.p/1"
+    refused = {**log, "tiles": {**log["tiles"], path: flipped_text(log["tiles"][path])}}
+    status, verdict = judge(go_verifier, refused)
+    assert (status, verdict.startswith("refused: tiles: ")) == (1, True)
 
 
 @pytest.mark.parametrize("size", SIZES)
