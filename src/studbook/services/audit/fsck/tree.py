@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from studbook.services.audit.fsck.findings import Layer
 from studbook.storage import log, scanning
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from sqlalchemy.engine import Connection
 
@@ -82,18 +83,30 @@ def rebuild_tree(connection: Connection, namespace_id: int, report: LogReport, s
     """Hash every entry anew, whatever the tree's own row says its size is."""
     rebuilt = Rebuilt(frozenset(wanted))
     _, last, count = scanning.entry_bounds(connection, namespace_id, shard)
+    groups = log.iter_bodies(connection, namespace_id, shard, 0, (last or 0) + 1 if count else 0)
     expected = 0
-    for rows in log.iter_bodies(connection, namespace_id, shard, 0, (last or 0) + 1 if count else 0):
-        if not rows:
-            # A gap wider than a group; the next entry that is there tells.
-            continue
-        leaves = _hash_whole(rows, expected)
-        if leaves is None:
-            details = log.list_entries(connection, namespace_id, shard, rows[0][0], rows[-1][0] + 1)
-            leaves = _hash_each(details, report, expected)
-        expected = rows[-1][0] + 1
-        rebuilt.extend(leaves)
+    # One thread alone uses the connection; the database reads the next entries while those before are hashed.
+    with ThreadPoolExecutor(1) as reader:
+        for rows in _read_ahead(groups, reader):
+            if not rows:
+                # A gap wider than a group; the next entry that is there tells.
+                continue
+            leaves = _hash_whole(rows, expected)
+            if leaves is None:
+                found = (rows[0][0], rows[-1][0] + 1)
+                details = reader.submit(log.list_entries, connection, namespace_id, shard, *found).result()
+                leaves = _hash_each(details, report, expected)
+            expected = rows[-1][0] + 1
+            rebuilt.extend(leaves)
     return rebuilt
+
+
+def _read_ahead(groups: Iterator[Sequence[AnyRow]], reader: ThreadPoolExecutor) -> Iterator[Sequence[AnyRow]]:
+    """The groups, each read while the one before is worked on."""
+    coming = reader.submit(next, groups, None)
+    while (rows := coming.result()) is not None:
+        coming = reader.submit(next, groups, None)
+        yield rows
 
 
 def _hash_whole(rows: Sequence[AnyRow], expected: int) -> list[bytes] | None:
