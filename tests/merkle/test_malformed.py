@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from studbook.merkle.checkpoint import Checkpoint, parse_checkpoint
+from studbook.merkle.hashing import node_hash
 from studbook.merkle.notes import NOTE_LIMIT, Algorithm, Note, VerifierKey, parse_note, parse_vkey
 from studbook.merkle.policy import POLICY_LIMIT, check_checkpoint, parse_policy
 from studbook.merkle.proofs import verify_consistency, verify_inclusion
@@ -68,6 +69,14 @@ def test_what_the_cases_are_made_of_is_good() -> None:
     assert parse_vkey(vkey(ORIGIN, b"\x01" + LOG.verifier_key.key)) == LOG.verifier_key
 
 
+def above(value: bytes, height: int) -> bytes:
+    """The root that many levels above a leaf when every hash on the way is the same."""
+    node = value
+    for _ in range(height):
+        node = node_hash(node, value)
+    return node
+
+
 WITHIN = {"leaf": LEAVES[INDEX], "index": INDEX, "size": SIZE, "proof": PROOF, "root": ROOT}
 INCLUSIONS = {
     "another leaf": {"leaf": LEAVES[INDEX + 1]},
@@ -99,6 +108,15 @@ INCLUSIONS = {
     "proof too short at its start": {"proof": PROOF[1:]},
     "proof backwards": {"proof": PROOF[::-1]},
     "proof of thousands": {"proof": PROOF * 5000},
+    "proof that goes on to a root above": {"proof": [*PROOF, OLD_ROOT], "root": node_hash(OLD_ROOT, ROOT)},
+    "root of 64 levels": {"leaf": ROOT, "index": 0, "size": 2**63, "proof": [ROOT] * 63, "root": above(ROOT, 63)},
+    "root over a hash that is too long": {
+        "index": 0,
+        "size": 2,
+        "proof": [ROOT + ROOT],
+        "root": node_hash(LEAVES[INDEX], ROOT + ROOT),
+    },
+    "leaf and root of another length": {"leaf": b"root", "root": b"root", "index": 0, "size": 1, "proof": []},
     "proof for the whole tree": {"proof": [*PROOF, ROOT]},
     "proof that the root alone is": {"proof": [ROOT]},
     **{f"hash {at} flipped": {"proof": [*PROOF[:at], flipped(PROOF[at], 8 * at), *PROOF[at + 1 :]]} for at in range(len(PROOF))},
@@ -143,6 +161,18 @@ CONSISTENCIES = {
     "proof too short at its start": {"proof": CONSISTENCY[1:]},
     "proof backwards": {"proof": CONSISTENCY[::-1]},
     "proof of thousands": {"proof": CONSISTENCY * 5000},
+    "proof that goes on to roots above": {
+        "proof": [*CONSISTENCY, OLD_ROOT],
+        "old_root": node_hash(OLD_ROOT, OLD_ROOT),
+        "new_root": node_hash(OLD_ROOT, ROOT),
+    },
+    "root over a hash that is too long": {
+        "old_size": 1,
+        "new_size": 2,
+        "proof": [ROOT + ROOT],
+        "new_root": node_hash(OLD_ROOT, ROOT + ROOT),
+    },
+    "roots of another length": {"old_size": 1, "new_size": 1, "proof": [], "old_root": b"root", "new_root": b"root"},
     "proof that the two roots are": {"proof": [OLD_ROOT, ROOT]},
     **{
         f"hash {at} {what}": {"proof": [*CONSISTENCY[:at], change(CONSISTENCY[at]), *CONSISTENCY[at + 1 :]]}
@@ -158,7 +188,8 @@ def test_a_consistency_proof_that_does_not_fit_is_refused(change: dict[str, obje
 
 
 RANGES = {
-    "negative size": (-1, b""),
+    "negative size": (-1, ROOT),
+    "negative size without hashes": (-2, b""),
     "size without hashes": (1, b""),
     "hashes without size": (0, ROOT),
     "one hash too few": (7, ROOT * 2),
@@ -341,20 +372,17 @@ RECEIPTS = {
     "thousands of hashes": receipt(HEADER, f"index {INDEX}", *[HASHES[0]] * 10_000),
     "checkpoint missing": receipt(HEADER, f"index {INDEX}", *HASHES, checkpoint=b""),
     "blank line missing": receipt(HEADER, f"index {INDEX}", *HASHES).replace(b"\n\n", b"\n", 1),
-    "blank line doubled": receipt(HEADER, f"index {INDEX}", *HASHES, checkpoint=TEXT),
     "checkpoint without signatures": receipt(HEADER, f"index {INDEX}", *HASHES, checkpoint=TEXT + b"\n"),
     "checkpoint cut": GOOD[:-1],
     "head not ASCII": receipt(HEADER, "extra \u00e4", f"index {INDEX}", *HASHES),
     "head not UTF-8": b"\xff" + GOOD,
     "nul": receipt(HEADER, f"index {INDEX}\0", *HASHES),
     "breaks of another system": GOOD.replace(b"\n", b"\r\n"),
-    "doubled": GOOD + GOOD,
     "too large": GOOD.replace(b"extra ", b"extra " + b"AAAA" * (NOTE_LIMIT // 4)),
     **{
         f"hash {at} {what}": receipt(HEADER, f"index {INDEX}", *HASHES[:at], change, *HASHES[at + 1 :])
         for at in range(len(HASHES))
         for what, change in {
-            "empty": "",
             "cut": HASHES[at][:-1],
             "of 31 bytes": base64.b64encode(PROOF[at][:-1]).decode(),
             "of 33 bytes": base64.b64encode(PROOF[at] + b"x").decode(),
@@ -369,7 +397,20 @@ RECEIPTS = {
 
 
 @pytest.mark.parametrize("data", cases(RECEIPTS))
-def test_a_malformed_receipt_is_refused(data: bytes) -> None:
+def test_a_malformed_receipt_is_not_even_read(data: bytes) -> None:
+    refuse(lambda: parse_receipt(data))
+
+
+# What stands behind the first blank line is the checkpoint: here that is another text than the one that was signed.
+DISPLACED = {
+    "doubled": GOOD + GOOD,
+    "blank line doubled": receipt(HEADER, f"index {INDEX}", *HASHES, checkpoint=b"\n" + SIGNED),
+    **{f"hash {at} empty": receipt(HEADER, f"index {INDEX}", *HASHES[:at], "", *HASHES[at + 1 :]) for at in range(len(HASHES))},
+}
+
+
+@pytest.mark.parametrize("data", cases(DISPLACED))
+def test_a_receipt_whose_checkpoint_begins_elsewhere_proves_nothing(data: bytes) -> None:
     refuse(lambda: verify_receipt(parse_receipt(data), ENTRIES[INDEX], KEYS, ORIGIN))
 
 
