@@ -112,4 +112,4 @@ def test_without_cryptography_it_says_what_to_install(studbook: Command, tmp_pat
     monkeypatch.setattr(builtins, "__import__", refuse)
     result = studbook("show", tmp_path)
     assert result.exit_code == 1
-    assert 'a witness needs cryptography: pip install "studbook[audit]"' in result.stderr
+    assert '(cryptography.exceptions is missing): pip install "studbook[audit]"' in result.stderr

@@ -123,6 +123,14 @@ def _find_fault(database: Database) -> str | None:
     return None
 
 
+def require_current(state: DatabaseState) -> None:
+    """Raise CommandError unless there is a database at the current schema."""
+    if not state.is_current:
+        known = f"{state.url} is at schema {state.revision}, not {state.head}"
+        message = known if state.revision else f"there is no database {state.url}"
+        raise CommandError(message, advice="`studbook db upgrade` makes it, or brings it up to date.")
+
+
 @contextmanager
 def opened_database() -> Iterator[Registry]:
     """The registry on its database, without the thread that signs: what is halted can be looked at and mended.
@@ -133,14 +141,7 @@ def opened_database() -> Iterator[Registry]:
     with database_faults():
         from studbook.services.registry import open_registry
 
-        state = examine(settings)
-        if not state.is_current:
-            message = (
-                f"{state.url} is at schema {state.revision}, not {state.head}"
-                if state.revision
-                else f"there is no database {state.url}"
-            )
-            raise CommandError(message, advice="`studbook db upgrade` makes it, or brings it up to date.")
+        require_current(examine(settings))
         registry = open_registry(settings.database(), pool_size=4, upgrade=False, settings=settings)
         try:
             yield registry

@@ -14,7 +14,7 @@ from studbook.cli import screen
 from studbook.cli.exits import Exit
 from studbook.cli.faults import CommandError
 from studbook.cli.options import AsJson, new_app
-from studbook.cli.server_part import examine, load_settings
+from studbook.cli.server_part import examine, load_settings, require_current
 from studbook.cli.session import open_registry, session_of
 from studbook.cli.text import moment
 from studbook.client.connecting import connect
@@ -114,14 +114,7 @@ def _registry(context: typer.Context, *, database: bool) -> Iterator[Registry]:
             yield registry
         return
     settings = load_settings()
-    state = examine(settings)
-    if not state.is_current:
-        message = (
-            f"{state.url} is at schema {state.revision}, not {state.head}"
-            if state.revision
-            else f"there is no database {state.url}"
-        )
-        raise CommandError(message, advice="`studbook db upgrade` makes it, or brings it up to date.")
+    require_current(examine(settings))
     with connect(settings.database(), namespace=session_of(context).namespace) as registry:
         yield registry
 

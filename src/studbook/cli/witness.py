@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from studbook.cli import screen
+from studbook.cli.audit_part import verifying_part
 from studbook.cli.exits import Exit
 from studbook.cli.faults import CommandError
 from studbook.cli.options import AsJson, new_app
@@ -150,15 +151,10 @@ def _opened(folder: Path) -> Iterator[WitnessFolder]:
 @contextmanager
 def _audit_part() -> Iterator[None]:
     """The witness's code is imported and used in this block; what is missing or wrong becomes one sentence."""
-    try:
+    with verifying_part():
         from studbook.witness.files import FolderError
 
         try:
             yield
         except FolderError as error:
             raise CommandError(str(error)) from error
-    except ImportError as error:
-        missing = error.name or "studbook"
-        if missing.startswith("studbook"):
-            raise
-        raise CommandError(f'a witness needs {missing.partition(".")[0]}: pip install "studbook[audit]"') from error

@@ -176,6 +176,15 @@ def after_of(entry: JsonObject) -> Side:
     )
 
 
+def before_of(entry: JsonObject) -> Side:
+    """What the entry shows of the record before it; it must equal what the entry before it has as `after`."""
+    return Side(
+        canonical_json(entry["before"]),
+        _of_side(entry["private"], "/before"),
+        _of_side(entry["detached"], "/before"),
+    )
+
+
 def _of_side(marks: Mapping[str, Any], prefix: str) -> dict[str, Any]:
     return {place.removeprefix(prefix): mark for place, mark in marks.items() if place.startswith(prefix + "/")}
 

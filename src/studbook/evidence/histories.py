@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from studbook.domain.canonical import canonical_json, read_canonical
-from studbook.domain.entries import Side, after_of, opened
+from studbook.domain.entries import Side, after_of, before_of, opened
 from studbook.domain.pointers import find_at
 from studbook.domain.privacy import blanked
 from studbook.merkle.errors import VerificationError
@@ -90,28 +90,13 @@ def _check_step(name: str, earlier: Entry, later: Entry) -> None:
     if later.index <= earlier.index:
         raise VerificationError(f"revision {later.revision} of {name} stands in the log before revision {earlier.revision}")
     try:
-        is_same = _is_same(after_of(earlier.body), _before_of(later.body))
+        is_same = _is_same(after_of(earlier.body), before_of(later.body))
     except ValueError:
         raise VerificationError(f"entry {later.index} names a place that no record has") from None
     if not is_same:
         raise VerificationError(
             f"revision {later.revision} of {name} shows the record before as revision {earlier.revision} had not left it"
         )
-
-
-def _before_of(entry: JsonObject) -> Side:
-    flipped = {
-        "after": entry["before"],
-        **{
-            member: {
-                "/after" + place.removeprefix("/before"): mark
-                for place, mark in entry[member].items()
-                if place.startswith("/before/")
-            }
-            for member in ("private", "detached")
-        },
-    }
-    return after_of(flipped)
 
 
 def _is_same(first: Side, second: Side) -> bool:

@@ -16,7 +16,7 @@ from studbook.merkle.hashing import EMPTY_ROOT, HASH_SIZE, node_hash
 from studbook.merkle.tree import root_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 TILE_HEIGHT: Final = 8
 TILE_WIDTH: Final = 256
@@ -127,6 +127,7 @@ class _Hashes:
         self._size = size
         self._read = read
         self._tiles: dict[Tile, bytes] = {}
+        self._nodes: dict[tuple[int, int], bytes] = {}
 
     def range_root(self, start: int, end: int) -> bytes:
         """The root over the leaves from `start` up to, without, `end`, where that is a node of the tree (RFC 6962, 2.1.1)."""
@@ -137,6 +138,12 @@ class _Hashes:
         return node_hash(self.range_root(start, start + split), self.range_root(start + split, end))
 
     def _perfect(self, height: int, start: int) -> bytes:
+        known = self._nodes.get((height, start))
+        if known is None:
+            known = self._nodes[height, start] = self._hash_perfect(height, start)
+        return known
+
+    def _hash_perfect(self, height: int, start: int) -> bytes:
         level, inner = divmod(height, TILE_HEIGHT)
         first = start >> (level * TILE_HEIGHT)
         number, offset = divmod(first, TILE_WIDTH)
@@ -166,9 +173,22 @@ def inclusion_proof(index: int, size: int, read: TileReader) -> list[bytes]:
 
     Raises VerificationError when the tree has no such leaf or its tiles are faulty.
     """
+    return inclusion_proofs([index], size, read)[0]
+
+
+def inclusion_proofs(indexes: Iterable[int], size: int, read: TileReader) -> list[list[bytes]]:
+    """The audit paths of several leaves; nodes that they share are computed once.
+
+    Raises VerificationError as `inclusion_proof` does.
+    """
+    hashes = _Hashes(size, read)
+    return [_audit_path(index, size, hashes) for index in indexes]
+
+
+def _audit_path(index: int, size: int, hashes: _Hashes) -> list[bytes]:
     if not 0 <= index < size:
         raise VerificationError(f"a tree of {size} entries has none at index {index}")
-    hashes, path, start, end = _Hashes(size, read), [], 0, size
+    path, start, end = [], 0, size
     while end - start > 1:
         middle = start + (1 << (end - start - 1).bit_length() - 1)
         if index < middle:

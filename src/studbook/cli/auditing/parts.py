@@ -1,19 +1,17 @@
-"""What verifying needs: the package that does it, and the keys that come from outside."""
+"""What verifying needs from outside: keys, policies, files."""
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from studbook.cli.audit_part import verifying_part
 from studbook.cli.exits import Exit
 from studbook.cli.faults import CommandError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from studbook.merkle.notes import VerifierKey
     from studbook.merkle.policy import Policy
 
@@ -27,21 +25,6 @@ PolicyFile = Annotated[
     Path | None, typer.Option("--policy", metavar="FILE", help="A tlog-policy: the log's keys, witnesses and the quorum needed.")
 ]
 Reason = Annotated[str, typer.Option("--reason", help="Why; it is logged for ever, so it must name nobody.")]
-
-
-@contextmanager
-def verifying_part() -> Iterator[None]:
-    """Imports of what verifies stand in this block.
-
-    Raises CommandError in one sentence when `studbook[audit]` is not installed.
-    """
-    try:
-        yield
-    except ImportError as error:
-        if (error.name or "studbook").startswith("studbook"):
-            raise
-        message = f'verifying needs two packages more ({error.name} is missing): pip install "studbook[audit]"'
-        raise CommandError(message) from error
 
 
 def read_keys(given: list[str] | None) -> list[VerifierKey]:

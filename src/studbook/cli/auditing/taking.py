@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from studbook.cli import screen
-from studbook.cli.auditing.parts import read_file, verifying_part
+from studbook.cli.audit_part import verifying_part
+from studbook.cli.auditing.parts import read_file
 from studbook.cli.exits import Exit
 from studbook.cli.faults import CommandError
 from studbook.cli.options import AsJson, Reference

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from studbook.cli import screen
-from studbook.cli.auditing.parts import Keys, PolicyFile, read_file, read_keys, read_policy, verifying_part
+from studbook.cli.audit_part import verifying_part
+from studbook.cli.auditing.parts import Keys, PolicyFile, read_file, read_keys, read_policy
 from studbook.cli.exits import Exit
 from studbook.cli.faults import CommandError
 from studbook.cli.options import AsJson

@@ -10,7 +10,7 @@ from studbook.domain.names import Kind
 from studbook.evidence.format import OutsideValue, PersonalValue, Subject, make_earlier, write_bundle
 from studbook.evidence.snapshots import Snapshot
 from studbook.merkle.receipt import Receipt
-from studbook.merkle.tiles import consistency_proof, inclusion_proof
+from studbook.merkle.tiles import consistency_proof, inclusion_proofs
 from studbook.services.audit.serving import get_checkpoint
 from studbook.services.audit.snapshots import list_leaves, prove_leaves
 from studbook.services.audit.tiles import StoredTiles
@@ -70,6 +70,7 @@ def collect(
     snapshot = _find_snapshot(connection, namespace_id, tree.shard, newest.size, [group[0].subject_id for group in rows])
     if snapshot is not None:
         events.append(snapshot[0])
+    indexes = [row.entry_index for row in events if row.body is not None]
     tiles = StoredTiles(connection, namespace_id, tree.shard)
     personal, outside = _values(connection, namespace_id, events, disclose=disclose)
     return write_bundle(
@@ -79,11 +80,8 @@ def collect(
         policy=policy,
         entries={row.entry_index: row.body for row in events if row.body is not None},
         proofs={
-            row.entry_index: Receipt(
-                row.entry_index, tuple(inclusion_proof(row.entry_index, newest.size, tiles)), newest.note
-            ).encode()
-            for row in events
-            if row.body is not None
+            index: Receipt(index, tuple(path), newest.note).encode()
+            for index, path in zip(indexes, inclusion_proofs(indexes, newest.size, tiles), strict=True)
         },
         personal=personal,
         outside=outside,

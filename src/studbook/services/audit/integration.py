@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 BATCH: Final = 2_000
 
 
-def integrate(transaction: Transaction, namespace_id: int, tree: Tree) -> Tree:
-    """Append what waits, up to a batch, to the locked tree; returns the tree as it is then."""
+def integrate(transaction: Transaction, namespace_id: int, tree: Tree) -> tuple[Tree, list[UUID]]:
+    """Append what waits, up to a batch, to the locked tree; returns the tree as it is then, and the events in their order."""
     waiting = log.take_waiting(transaction.connection, namespace_id, BATCH)
     if not waiting:
-        return tree
-    return append(transaction, namespace_id, tree, waiting)
+        return tree, []
+    return append(transaction, namespace_id, tree, waiting), [event for event, _ in waiting]
 
 
 def integrate_all(transaction: Transaction, namespace_id: int, tree: Tree) -> Tree:
@@ -38,7 +38,7 @@ def integrate_all(transaction: Transaction, namespace_id: int, tree: Tree) -> Tr
     before = -1
     while tree.size != before:
         before = tree.size
-        tree = integrate(transaction, namespace_id, tree)
+        tree, _ = integrate(transaction, namespace_id, tree)
         transaction.flush()
     return tree
 

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from studbook.services.audit.publishing import Publisher
     from studbook.services.audit.tiles import Known
     from studbook.storage.database import Database
-    from studbook.storage.log import Tree
     from studbook.storage.unit_of_work import Transaction
 
 _log = logging.getLogger(__name__)
@@ -78,6 +77,8 @@ class LogKeeper:
         # Integrated and not signed yet; and when each log was signed last.
         self._unsigned_yet: set[int] = set()
         self._signed_at: dict[int, float] = {}
+        # Where the events stand that this process integrated last, so that those who wait for them need no look-up.
+        self._integrated: dict[int, dict[UUID, tuple[int, int]]] = {}
         self._closed = False
         # Why each log is halted, or not signed here; read by whoever looks after the registry.
         self.halted: dict[int, str] = {}
@@ -126,7 +127,7 @@ class LogKeeper:
             if reason := self.halted.get(namespace_id):
                 raise LogHaltedError(f"the audit log is halted, so nothing is written: {reason}")
             if self._database.is_embedded:
-                while _integrate_once(transaction, [namespace_id])[0]:
+                while _integrate_once(transaction, [namespace_id])[0].is_full:
                     pass
 
     def after_commit(self, namespaces: set[int]) -> None:
@@ -233,8 +234,11 @@ class LogKeeper:
         # On SQLite nothing waits but what a crash of an older version left.
         if self._database.is_embedded and (namespace_id in self._signed_at or not self._has_waiting(namespace_id)):
             return
-        while self._database.log_work.submit(_integrate_once, namespace_id, joint=("integrate", namespace_id)).result():
-            pass
+        more = True
+        while more:
+            done = self._database.log_work.submit(_integrate_once, namespace_id, joint=("integrate", namespace_id)).result()
+            self._integrated[namespace_id] = done.places
+            more = done.is_full
 
     def _has_waiting(self, namespace_id: int) -> bool:
         with self._database.read() as connection:
@@ -263,10 +267,7 @@ class LogKeeper:
             return
         places: dict[UUID, tuple[int, int]] = {}
         if published is not None:
-            wanted = list(frozenset().union(*(waiter.events for waiter in waiting)))
-            with self._database.read() as connection:
-                for start in range(0, len(wanted), BATCH):
-                    places |= log.find_places(connection, namespace_id, wanted[start : start + BATCH])
+            places = self._find_places(namespace_id, frozenset().union(*(waiter.events for waiter in waiting)))
         for waiter in waiting:
             if published is None:
                 self._finish(waiter, [])
@@ -274,6 +275,15 @@ class LogKeeper:
                 placed = [self._place(namespace_id, published, shard, known) for shard in {shard for shard, _ in known.values()}]
                 if None not in placed:
                     self._finish(waiter, [part for part in placed if part is not None])
+
+    def _find_places(self, namespace_id: int, events: Collection[UUID]) -> dict[UUID, tuple[int, int]]:
+        known = self._integrated.get(namespace_id, {})
+        places = {event: known[event] for event in events if event in known}
+        if unknown := [event for event in events if event not in known]:
+            with self._database.read() as connection:
+                for start in range(0, len(unknown), BATCH):
+                    places |= log.find_places(connection, namespace_id, unknown[start : start + BATCH])
+        return places
 
     def _place(self, namespace_id: int, published: Published, shard: int, places: dict[UUID, tuple[int, int]]) -> Placed | None:
         """The events in one shard under its newest checkpoint; None while that does not cover them all."""
@@ -302,10 +312,19 @@ class LogKeeper:
             waiter.done.set_result(placed)
 
 
+@dataclass(frozen=True, slots=True)
+class _Integrated:
+    """A batch that was integrated: where its events stand (shard and index), and whether another may wait."""
+
+    places: dict[UUID, tuple[int, int]]
+    is_full: bool
+
+
 def _integrate_once(transaction: Transaction, namespaces: Sequence[int]) -> list[Any]:
-    """Integrate one batch of a namespace's log; true when another may wait."""
+    """Integrate one batch of a namespace's log."""
     namespace_id = namespaces[0]
     tree = log.get_tree(transaction.connection, namespace_id, lock=True)
-    grown: Tree = integrate(transaction, namespace_id, tree)
+    _, events = integrate(transaction, namespace_id, tree)
     transaction.flush()
-    return [grown.size - tree.size == BATCH] * len(namespaces)
+    places = {event: (tree.shard, index) for index, event in enumerate(events, tree.size)}
+    return [_Integrated(places, len(events) == BATCH)] * len(namespaces)

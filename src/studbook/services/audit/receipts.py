@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from studbook.domain.errors import PendingError
 from studbook.merkle.hashing import HASH_SIZE
 from studbook.merkle.receipt import Receipt
-from studbook.merkle.tiles import inclusion_proof
+from studbook.merkle.tiles import inclusion_proof, inclusion_proofs
 from studbook.services.audit.tiles import StoredTiles
 from studbook.services.history import check_event
 from studbook.storage import log
@@ -32,9 +32,10 @@ def make_receipts(database: Database, namespace_id: int, placed: Placed) -> dict
                 known = placed.tiles[tile.level, tile.number] = StoredTiles(connection, namespace_id, placed.shard)(tile)
         return known[: tile.width * HASH_SIZE]
 
+    paths = inclusion_proofs(placed.indexes.values(), placed.size, read)
     return {
-        event_id: Receipt(index, tuple(inclusion_proof(index, placed.size, read)), placed.checkpoint).encode()
-        for event_id, index in placed.indexes.items()
+        event_id: Receipt(index, tuple(path), placed.checkpoint).encode()
+        for (event_id, index), path in zip(placed.indexes.items(), paths, strict=True)
     }
 
 

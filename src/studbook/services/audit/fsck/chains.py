@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from studbook.domain.canonical import canonical_json, read_canonical
-from studbook.domain.entries import after_of, read_entry
+from studbook.domain.entries import after_of, before_of, read_entry
 from studbook.domain.events import Action
 from studbook.domain.pointers import pointer
 from studbook.domain.privacy import commit
@@ -131,7 +131,7 @@ def _follow(report: LogReport, history: History, index: int, entry: JsonObject, 
         )
     elif entry["prev"] != (last.leaf if last else None):
         report.add(Layer.CHAINS, place, f"does not follow from the entry before it of {entry['subject']}")
-    elif last is not None and last.after is not None and _digest(_before_of(entry)) != last.after:
+    elif last is not None and last.after is not None and _digest(before_of(entry)) != last.after:
         report.add(Layer.CHAINS, place, f"shows {entry['subject']} before as it was not")
     leaf = base64.b64encode(leaf_hash(body)).decode()
     record = entry["after"]
@@ -175,23 +175,6 @@ def _check_snapshot(
     leaves = list_leaves(connection, namespace_id, shard, detail["upto"])
     if detail["upto"] > index or len(leaves) != detail["subjects"] or f"sha256:{root_over(leaves).hex()}" != detail["root"]:
         report.add(Layer.CHAINS, f"entry {index}", "is a snapshot of another state than the entries before it give")
-
-
-def _before_of(entry: JsonObject) -> Side:
-    flipped = {
-        "after": entry["before"],
-        "private": {
-            place.replace("/before/", "/after/", 1): mark
-            for place, mark in entry["private"].items()
-            if place.startswith("/before/")
-        },
-        "detached": {
-            place.replace("/before/", "/after/", 1): mark
-            for place, mark in entry["detached"].items()
-            if place.startswith("/before/")
-        },
-    }
-    return after_of(flipped)
 
 
 def _digest(side: Side) -> bytes:
