@@ -234,6 +234,6 @@ def test_one_chain_of_migrations_makes_the_tables(registry: Registry) -> None:
     config = Config()
     config.set_main_option("script_location", str(migrations._FOLDER))
     assert ScriptDirectory.from_config(config).get_heads() == [migrations.HEAD]
-    with registry.database.read() as connection:
+    with registry.database.engine.connect() as connection:
         assert migrations.find_revision(connection) == migrations.HEAD
         assert compare_metadata(MigrationContext.configure(connection), tables.metadata) == []

@@ -22,6 +22,18 @@ class CompactRange:
             message = f"a tree of {size} leaves has other subtrees than these"
             raise VerificationError(message)
 
+    @classmethod
+    def over(cls, leaves: Iterable[bytes]) -> CompactRange:
+        """The tree over these leaf hashes."""
+        tree = cls()
+        tree.extend(leaves)
+        return tree
+
+    @property
+    def subtrees(self) -> tuple[bytes, ...]:
+        """The roots of the perfect subtrees, the largest first."""
+        return tuple(self._hashes)
+
     def append(self, leaf: bytes) -> None:
         """Add one leaf hash."""
         self.extend((leaf,))

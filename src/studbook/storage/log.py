@@ -6,11 +6,11 @@ A log is one namespace's; its newest shard is open. An index counts entries of a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
-from studbook.storage.dialects import BigInteger, Bytes, Integer, Text, can_take
+from studbook.storage.dialects import BigInteger, Bytes, Integer, Text, can_take, fetch_plain
 from studbook.storage.reading import columns
 from studbook.storage.tables import (
     events,
@@ -349,11 +349,11 @@ def list_entries(connection: Connection, namespace_id: int, shard: int, start: i
 
 def iter_bodies(
     connection: Connection, namespace_id: int, shard: int, start: int, end: int, *, step: int = 16_384
-) -> Iterator[Sequence[AnyRow]]:
-    """Index, stored leaf hash and bytes of the entries, in groups."""
+) -> Iterator[Sequence[tuple[Any, ...]]]:
+    """Index, stored leaf hash and bytes of the entries (None where there are none), in groups."""
     for first in range(start, end, step):
         parameters = {"namespace": namespace_id, "shard": shard, "start": first, "end": min(first + step, end)}
-        yield connection.execute(_BODIES, parameters).all()
+        yield fetch_plain(connection, _BODIES, parameters)
 
 
 def iter_entries(

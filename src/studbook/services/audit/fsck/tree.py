@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from bisect import bisect_right
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
 
 from studbook.merkle.checkpoint import Checkpoint, open_checkpoint
 from studbook.merkle.errors import VerificationError
@@ -16,7 +17,7 @@ from studbook.services.audit.fsck.findings import Layer
 from studbook.storage import log, scanning
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from sqlalchemy.engine import Connection
 
@@ -27,43 +28,61 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Rebuilt:
-    """A tree computed anew from the bytes of its entries."""
+    """A tree computed anew from the bytes of its entries, each node once: the roots of full tiles carry the levels above."""
 
-    wanted: frozenset[int]
-    tree: CompactRange = field(default_factory=CompactRange)
+    wanted: Sequence[int]
+    size: int = 0
     roots: dict[int, bytes] = field(default_factory=lambda: {0: EMPTY_ROOT})
-    # Per level, the hashes of the tile which is not full yet, and how many are full; and every full tile.
-    edges: list[list[bytes]] = field(default_factory=list)
-    filled: list[int] = field(default_factory=list)
+    # Every full tile by level and number; per level, the hashes of the tile which is not full yet.
     tiles: dict[tuple[int, int], bytes] = field(default_factory=dict)
+    edges: list[list[bytes]] = field(default_factory=lambda: [[]])
 
     def extend(self, leaves: Sequence[bytes]) -> None:
         """Add leaf hashes; the roots at the sizes that are asked for are kept."""
-        start = self.tree.size
-        stops = sorted(size for size in self.wanted if start < size <= start + len(leaves))
         at = 0
-        for stop in stops:
-            self.tree.extend(leaves[at : stop - start])
-            at = stop - start
-            self.roots[stop] = self.tree.root()
-        self.tree.extend(leaves[at:])
-        self._fill(0, leaves)
+        while at < len(leaves):
+            edge = self.edges[0]
+            part = leaves[at : at + TILE_WIDTH - len(edge)]
+            self._keep_roots(part)
+            edge += part
+            at += len(part)
+            self.size += len(part)
+            if len(edge) == TILE_WIDTH:
+                self._fill(0)
 
-    def _fill(self, level: int, hashes: Sequence[bytes]) -> None:
-        if level == len(self.edges):
+    def tree(self) -> CompactRange:
+        """The tree as it is."""
+        return self._with(self.edges[0])
+
+    def _keep_roots(self, part: Sequence[bytes]) -> None:
+        """Keep the roots that are asked for while these leaves are added to the open tile."""
+        first = bisect_right(self.wanted, self.size)
+        last = bisect_right(self.wanted, self.size + len(part))
+        if first == last:
+            return
+        tree, before = self._with(self.edges[0]), 0
+        for size in self.wanted[first:last]:
+            tree.extend(part[before : size - self.size])
+            before = size - self.size
+            self.roots[size] = tree.root()
+
+    def _with(self, leaves: Sequence[bytes]) -> CompactRange:
+        """The tree over the full tiles and these leaves of the open one."""
+        subtrees: list[bytes] = []
+        for edge in reversed(self.edges[1:]):
+            subtrees += CompactRange.over(edge).subtrees
+        return CompactRange(self.size, [*subtrees, *CompactRange.over(leaves).subtrees])
+
+    def _fill(self, level: int) -> None:
+        """The open tile of a level is full: its root goes into the one above."""
+        tile = b"".join(self.edges[level])
+        self.tiles[level, self.size // TILE_WIDTH ** (level + 1) - 1] = tile
+        self.edges[level] = []
+        if level + 1 == len(self.edges):
             self.edges.append([])
-            self.filled.append(0)
-        edge = self.edges[level]
-        edge.extend(hashes)
-        above = []
-        while len(edge) >= TILE_WIDTH:
-            tile = b"".join(edge[:TILE_WIDTH])
-            del edge[:TILE_WIDTH]
-            self.tiles[level, self.filled[level]] = tile
-            self.filled[level] += 1
-            above.append(tile_root(tile))
-        if above:
-            self._fill(level + 1, above)
+        self.edges[level + 1].append(tile_root(tile))
+        if len(self.edges[level + 1]) == TILE_WIDTH:
+            self._fill(level + 1)
 
 
 def check_structure(connection: Connection, namespace_id: int, report: LogReport, shard: int) -> None:
@@ -81,40 +100,30 @@ def check_structure(connection: Connection, namespace_id: int, report: LogReport
 
 def rebuild_tree(connection: Connection, namespace_id: int, report: LogReport, shard: int, wanted: Iterable[int]) -> Rebuilt:
     """Hash every entry anew, whatever the tree's own row says its size is."""
-    rebuilt = Rebuilt(frozenset(wanted))
+    rebuilt = Rebuilt(sorted(set(wanted)))
     _, last, count = scanning.entry_bounds(connection, namespace_id, shard)
     groups = log.iter_bodies(connection, namespace_id, shard, 0, (last or 0) + 1 if count else 0)
     expected = 0
-    # One thread alone uses the connection; the database reads the next entries while those before are hashed.
-    with ThreadPoolExecutor(1) as reader:
-        for rows in _read_ahead(groups, reader):
-            if not rows:
-                # A gap wider than a group; the next entry that is there tells.
-                continue
-            leaves = _hash_whole(rows, expected)
-            if leaves is None:
-                found = (rows[0][0], rows[-1][0] + 1)
-                details = reader.submit(log.list_entries, connection, namespace_id, shard, *found).result()
-                leaves = _hash_each(details, report, expected)
-            expected = rows[-1][0] + 1
-            rebuilt.extend(leaves)
+    for rows in groups:
+        if not rows:
+            # A gap wider than a group; the next entry that is there tells.
+            continue
+        leaves = _hash_whole(rows, expected)
+        if leaves is None:
+            details = log.list_entries(connection, namespace_id, shard, rows[0][0], rows[-1][0] + 1)
+            leaves = _hash_each(details, report, expected)
+        expected = rows[-1][0] + 1
+        rebuilt.extend(leaves)
     return rebuilt
 
 
-def _read_ahead(groups: Iterator[Sequence[AnyRow]], reader: ThreadPoolExecutor) -> Iterator[Sequence[AnyRow]]:
-    """The groups, each read while the one before is worked on."""
-    coming = reader.submit(next, groups, None)
-    while (rows := coming.result()) is not None:
-        coming = reader.submit(next, groups, None)
-        yield rows
-
-
-def _hash_whole(rows: Sequence[AnyRow], expected: int) -> list[bytes] | None:
+def _hash_whole(rows: Sequence[tuple[Any, ...]], expected: int) -> list[bytes] | None:
     """The leaf hashes of entries with nothing wrong in them; None when each has to be looked at."""
     if rows[0][0] != expected or rows[-1][0] != expected + len(rows) - 1:
         return None
     try:
-        leaves = [leaf_hash(body) for _, _, body in rows]
+        # `leaf_hash`, without the call.
+        leaves = [sha256(b"\x00" + body).digest() for _, _, body in rows]
     except TypeError:
         return None
     return leaves if leaves == [stored for _, stored, _ in rows] else None
@@ -151,9 +160,10 @@ def _check_leaf(row: AnyRow, report: LogReport) -> bytes:
 
 def check_tree(connection: Connection, namespace_id: int, report: LogReport, rebuilt: Rebuilt, stored: log.Tree) -> None:
     """Compare tiles, root and subtrees with what the entries give."""
-    if rebuilt.tree.size == stored.size and rebuilt.tree.root() != stored.root:
+    computed = rebuilt.tree()
+    if computed.size == stored.size and computed.root() != stored.root:
         report.add(Layer.HASHES, "root", f"the root over {stored.size} entries is not the one that is stored")
-    if rebuilt.tree.size == stored.size and rebuilt.tree.encode() != stored.subtrees:
+    if computed.size == stored.size and computed.encode() != stored.subtrees:
         report.add(Layer.HASHES, "subtrees", "the roots of the subtrees are not those that are stored")
     expected = dict(rebuilt.tiles)
     for row in scanning.iter_tiles(connection, namespace_id, stored.shard):
@@ -191,18 +201,18 @@ def check_checkpoints(
             report.add(Layer.CHECKPOINTS, place, f"is stored under another size than its own, {checkpoint.size}")
         last = max(last, checkpoint.size)
         compare_checkpoint(report, Layer.CHECKPOINTS, place, checkpoint, rebuilt)
-    report.unsigned = max(0, rebuilt.tree.size - last)
+    report.unsigned = max(0, rebuilt.size - last)
 
 
 def compare_checkpoint(report: LogReport, layer: Layer, place: str, checkpoint: Checkpoint, rebuilt: Rebuilt) -> None:
     """Whether the entries give what a checkpoint says."""
     if checkpoint.origin != report.origin:
         report.add(layer, place, f"is of the log {checkpoint.origin}, not of {report.origin}")
-    elif checkpoint.size > rebuilt.tree.size:
+    elif checkpoint.size > rebuilt.size:
         report.add(
             layer,
             place,
-            f"covers {checkpoint.size} entries, and the log has {rebuilt.tree.size}: it was cut back, or is an older backup",
+            f"covers {checkpoint.size} entries, and the log has {rebuilt.size}: it was cut back, or is an older backup",
         )
     elif rebuilt.roots.get(checkpoint.size) != checkpoint.root:
         report.add(layer, place, f"the first {checkpoint.size} entries are not those it was signed over: the log was rewritten")
