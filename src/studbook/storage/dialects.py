@@ -131,11 +131,6 @@ def _lower(text: str | None) -> str | None:
     return None if text is None else text.lower()
 
 
-def can_take(connection: Connection) -> bool:
-    """Whether what a deletion returns can be joined in the same statement."""
-    return connection.dialect.name == "postgresql"
-
-
 def overwrite_deleted(connection: Connection) -> None:
     """See to it that what is deleted on this connection cannot be read from the file any more.
 

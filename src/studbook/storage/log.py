@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
-from studbook.storage.dialects import BigInteger, Bytes, Integer, Text, can_take, fetch_plain
+from studbook.storage.dialects import BigInteger, Bytes, Integer, Text, fetch_plain
 from studbook.storage.reading import columns
 from studbook.storage.tables import (
     events,
@@ -64,33 +64,18 @@ _TREE: Final = (
     .limit(1)
 )
 _TREE_LOCKED: Final = _TREE.with_for_update()
-_WAITING: Final = (
-    sa.select(events.c.id, events.c.body)
-    .select_from(outbox.join(events, sa.and_(events.c.namespace_id == outbox.c.namespace_id, events.c.id == outbox.c.event_id)))
-    .where(outbox.c.namespace_id == _NAMESPACE)
-    .order_by(outbox.c.event_id)
-    .limit(sa.bindparam("most"))
-)
-_TAKEN: Final = outbox.delete().where(
-    outbox.c.namespace_id == _NAMESPACE, outbox.c.event_id.in_(sa.bindparam("ids", expanding=True))
-)
-# The same in one statement, where a deletion may stand in a query.
 _FIRST: Final = (
     sa.select(outbox.c.event_id)
     .where(outbox.c.namespace_id == _NAMESPACE)
     .order_by(outbox.c.event_id)
     .limit(sa.bindparam("most"))
 )
-_DELETED: Final = (
-    outbox.delete()
-    .where(outbox.c.namespace_id == _NAMESPACE, outbox.c.event_id.in_(_FIRST))
-    .returning(outbox.c.event_id)
-    .cte("taken")
+_TAKEN: Final = (
+    outbox.delete().where(outbox.c.namespace_id == _NAMESPACE, outbox.c.event_id.in_(_FIRST)).returning(outbox.c.event_id)
 )
-_TAKE: Final = (
+_ENTRY_BODIES: Final = (
     sa.select(events.c.id, events.c.body)
-    .select_from(_DELETED.join(events, events.c.id == _DELETED.c.event_id))
-    .where(events.c.namespace_id == _NAMESPACE)
+    .where(events.c.namespace_id == _NAMESPACE, events.c.id.in_(sa.bindparam("ids", expanding=True)))
     .order_by(events.c.id)
 )
 _GROWN: Final = (
@@ -316,12 +301,11 @@ def take_waiting(connection: Connection, namespace_id: int, most: int) -> Sequen
 
     By row, never by watermark: what commits late is found late. A subject's events have rising ids.
     """
-    if can_take(connection):
-        return [(row[0], row[1]) for row in connection.execute(_TAKE, {"namespace": namespace_id, "most": most})]
-    rows = connection.execute(_WAITING, {"namespace": namespace_id, "most": most}).all()
-    if rows:
-        connection.execute(_TAKEN, {"namespace": namespace_id, "ids": [row[0] for row in rows]})
-    return [(row[0], row[1]) for row in rows]
+    ids = connection.execute(_TAKEN, {"namespace": namespace_id, "most": most}).scalars().all()
+    if not ids:
+        return []
+    # By their ids rather than by a join: a planner that knows the outbox as it was a moment ago may read all events for it.
+    return [(row[0], row[1]) for row in connection.execute(_ENTRY_BODIES, {"namespace": namespace_id, "ids": ids})]
 
 
 def grow_tree(connection: Connection, namespace_id: int, tree: Tree) -> None:
