@@ -12,7 +12,7 @@ from studbook.evidence.snapshots import Snapshot
 from studbook.merkle.receipt import Receipt
 from studbook.merkle.tiles import consistency_proof, inclusion_proofs
 from studbook.services.audit.serving import get_checkpoint
-from studbook.services.audit.snapshots import list_leaves, prove_leaves
+from studbook.services.audit.snapshots import iter_leaves, prove_leaves
 from studbook.services.audit.tiles import StoredTiles
 from studbook.services.history import find_subject
 from studbook.storage import history, log, scanning
@@ -117,10 +117,9 @@ def _find_snapshot(
     """The newest snapshot that the checkpoint covers, and where it has the subjects."""
     for row in history.list_events(connection, namespace_id, Selection(action="log.snapshot"), 10):
         if row.shard == shard and row.entry_index < size and row.body is not None:
-            leaves = list_leaves(connection, namespace_id, shard, read_entry(row.body)["detail"]["upto"])
-            return row, Snapshot.from_json(
-                {"entry": row.entry_index, "leaves": prove_leaves(leaves, subjects), "size": len(leaves)}
-            )
+            leaves = iter_leaves(connection, namespace_id, shard, read_entry(row.body)["detail"]["upto"])
+            proved, count = prove_leaves(leaves, subjects)
+            return row, Snapshot.from_json({"entry": row.entry_index, "leaves": proved, "size": count})
     return None
 
 

@@ -44,6 +44,8 @@ _log = logging.getLogger(__name__)
 
 # Two publishers may race for the guard; one of them is through after a few tries.
 _ATTEMPTS: Final = 20
+# Entries that are read back at once: they may be 64 KiB each.
+_PART: Final = 256
 
 
 class HaltError(Exception):
@@ -208,7 +210,7 @@ def _verify_growth(connection: Connection, namespace_id: int, tree: Tree, guarde
 def _recheck_entries(connection: Connection, namespace_id: int, tree: Tree, start: int) -> None:
     """Read the new entries back from the database and hash them anew: one flipped bit, once signed, cannot be mended."""
     expected = start
-    for rows in log.iter_entries(connection, namespace_id, tree.shard, start, tree.size):
+    for rows in log.iter_entries(connection, namespace_id, tree.shard, start, tree.size, step=_PART):
         for index, stored, body in ((row.entry_index, row.leaf_hash, row.body) for row in rows):
             if index != expected or body is None or leaf_hash(body) != stored:
                 raise VerificationError(f"entry {expected} is not what was hashed when it was integrated")

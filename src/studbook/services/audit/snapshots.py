@@ -19,8 +19,8 @@ from studbook.domain.entries import read_entry
 from studbook.domain.events import Action
 from studbook.domain.names import Kind
 from studbook.merkle.hashing import leaf_hash
-from studbook.merkle.tiles import TILE_WIDTH, Tile, inclusion_proof, tile_root
-from studbook.merkle.tree import root_of
+from studbook.merkle.tiles import TILE_WIDTH, Tile, inclusion_proofs, tile_root
+from studbook.merkle.tree import CompactRange
 from studbook.services.ingestion.resolution import load_record
 from studbook.services.reading import Shown, get_by_id
 from studbook.services.recording import Recorder
@@ -28,7 +28,7 @@ from studbook.storage import history, log
 from studbook.storage.history import Moment
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Iterable, Iterator
     from uuid import UUID
 
     from sqlalchemy.engine import Connection
@@ -56,34 +56,38 @@ class Leaf:
         return leaf_hash(canonical_json(self.as_json()))
 
 
-def list_leaves(connection: Connection, namespace_id: int, shard: int, size: int) -> list[Leaf]:
-    """The leaves of the snapshot of a log when a shard had so many entries."""
-    rows = history.list_heads(connection, namespace_id, Moment(shard=shard, size=size))
-    return sorted((Leaf(row.subject_id, row.revision, row.leaf_hash) for row in rows), key=lambda leaf: leaf.subject_id.bytes)
+def iter_leaves(connection: Connection, namespace_id: int, shard: int, size: int) -> Iterator[Leaf]:
+    """The leaves of the snapshot of a log when a shard had so many entries, in their order."""
+    for row in history.iter_heads(connection, namespace_id, Moment(shard=shard, size=size)):
+        yield Leaf(row.subject_id, row.revision, row.leaf_hash)
 
 
-def root_over(leaves: Sequence[Leaf]) -> bytes:
-    """The root of a snapshot."""
-    return root_of([leaf.hash for leaf in leaves])
+def summarize(connection: Connection, namespace_id: int, shard: int, size: int) -> JsonObject:
+    """What a snapshot says: the root, the number of subjects, and how many entries it covers."""
+    tree = CompactRange.over(leaf.hash for leaf in iter_leaves(connection, namespace_id, shard, size))
+    return {"root": f"sha256:{tree.root().hex()}", "subjects": tree.size, "upto": size}
 
 
-def prove_leaves(leaves: Sequence[Leaf], wanted: Sequence[UUID]) -> list[JsonObject]:
-    """The leaves of these subjects with their places and audit paths."""
-    levels = _levels([leaf.hash for leaf in leaves])
+def prove_leaves(leaves: Iterable[Leaf], wanted: Collection[UUID]) -> tuple[list[JsonObject], int]:
+    """The leaves of these subjects with their places and audit paths, and how many leaves there are in all."""
+    hashes: list[bytes] = []
+    found: dict[int, Leaf] = {}
+    for index, leaf in enumerate(leaves):
+        hashes.append(leaf.hash)
+        if leaf.subject_id in wanted:
+            found[index] = leaf
+    levels = _levels(hashes)
 
     def read(tile: Tile) -> bytes:
         start = tile.number * TILE_WIDTH
         return b"".join(levels[tile.level][start : start + tile.width])
 
-    places = {leaf.subject_id: index for index, leaf in enumerate(leaves)}
-    return [
-        {
-            **leaves[index].as_json(),
-            "index": index,
-            "path": [base64.b64encode(value).decode() for value in inclusion_proof(index, len(leaves), read)],
-        }
-        for index in (places[subject] for subject in wanted if subject in places)
+    paths = inclusion_proofs(found, len(hashes), read)
+    proved = [
+        {**leaf.as_json(), "index": index, "path": [base64.b64encode(value).decode() for value in path]}
+        for (index, leaf), path in zip(found.items(), paths, strict=True)
     ]
+    return proved, len(hashes)
 
 
 def _levels(hashes: list[bytes]) -> list[list[bytes]]:
@@ -105,8 +109,7 @@ def take_snapshot(database: Database, caller: Caller) -> Shown:
         tree = log.get_tree(connection, namespace_id)
         row = log.find_log(connection, namespace_id, tree.shard, lock=True)
         assert row is not None  # noqa: S101 - a tree has its log's record
-        leaves = list_leaves(connection, namespace_id, tree.shard, tree.size)
-        detail = {"root": f"sha256:{root_over(leaves).hex()}", "subjects": len(leaves), "upto": tree.size}
+        detail = summarize(connection, namespace_id, tree.shard, tree.size)
         recorder = Recorder(transaction, caller)
         recorder.amend(Action.LOG_SNAPSHOT, row, load_record(row.record), detail=detail)
         transaction.flush()
