@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +13,7 @@ from studbook.merkle.hashing import leaf_hash
 from studbook.merkle.notes import parse_note
 from studbook.merkle.tiles import TILE_WIDTH, tile_root
 from studbook.merkle.tree import CompactRange
+from studbook.services.audit import keeper
 from studbook.services.audit.fsck import Layer
 from studbook.storage import tables
 from tests.audit.conftest import NAMESPACE, Site, fill
@@ -339,8 +341,8 @@ def test_an_entry_that_was_changed_before_signing_is_not_signed(filled: Site) ->
     with filled.open() as client:
         client.post("/tokens", json={"name": "one", "access": "read"})
         transport: Any = client._transport
-        keeper = transport._registry.log
-        keeper.settle(NAMESPACE)
+        kept = transport._registry.log
+        kept.settle(NAMESPACE)
         with filled.as_operator() as connection:
             entries = _entries(connection)
             connection.execute(T.log_checkpoints.delete().where(T.log_checkpoints.c.size == len(entries)))
@@ -349,4 +351,26 @@ def test_an_entry_that_was_changed_before_signing_is_not_signed(filled: Site) ->
         filled.guard.path(previous.origin).write_bytes(previous.text)
         answer = client.post("/tokens", params={"wait": "proof"}, json={"name": "two", "access": "read"})
         assert answer.json().get("receipts") == {}
-        assert "not what was hashed" in keeper.halted[NAMESPACE]
+        assert "not what was hashed" in kept.halted[NAMESPACE]
+        # Looking again finds the same; only what can be signed is written again.
+        kept.check_all()
+        assert "not what was hashed" in kept.halted[NAMESPACE]
+        assert client.post("/tokens", json={"name": "three", "access": "read"}).json()["code"] == "log_halted"
+
+
+def test_a_server_that_was_left_running_goes_on_once_its_log_is_whole_again(
+    filled: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeper, "_RECHECK_SECONDS", 0.1)
+    guarded = filled.guard.path(filled.origin())
+    text = guarded.read_bytes()
+    guarded.unlink()
+    with filled.open() as client:
+        assert client.patch("/models/churn", json={"description": "x"}).json()["code"] == "log_halted"
+        guarded.write_bytes(text)
+        deadline = time.monotonic() + 10
+        while (
+            answer := client.patch("/models/churn", json={"description": "x"})
+        ).status_code == 503 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert answer.status_code == 200

@@ -98,8 +98,8 @@ class LogKeeper:
             self._changed.notify()
         if self._thread.is_alive():
             self._thread.join()
-        for waiter in self._waiters:
-            waiter.done.set_result([])
+        for waiter in list(self._waiters):
+            self._finish(waiter, [])
 
     def check_all(self) -> None:
         """Find logs that contradict their guard, before anything is added to them; and those that do so no more."""
@@ -109,7 +109,11 @@ class LogKeeper:
         for namespace_id in namespaces:
             try:
                 self._publisher.check(namespace_id)
-                if self.halted.pop(namespace_id, None):
+                if namespace_id in self.halted:
+                    # It was halted for whichever reason; only a checkpoint that can be signed shows that this is over.
+                    with contextlib.suppress(UnsignedError):
+                        self._publisher.publish(namespace_id)
+                    del self.halted[namespace_id]
                     _log.warning("the audit log of namespace %d was recovered; it is written again", namespace_id)
             except HaltError as error:
                 if self.halted.get(namespace_id) != str(error):
