@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import sqlalchemy as sa
 
+from studbook.evidence.format import read_bundle
+from studbook.evidence.verifying import verify_bundle
 from studbook.merkle.checkpoint import open_checkpoint, parse_checkpoint
 from studbook.merkle.notes import Algorithm, parse_note, parse_vkey
+from studbook.merkle.policy import parse_policy
 from studbook.services.audit.rebuilding import rebuild
 from studbook.services.audit.recovery import RecoveryError, accept_loss, adopt_guard, import_entries
 from studbook.services.caller import local_caller
@@ -129,6 +132,10 @@ def test_a_frozen_shard_gives_way_to_another_origin_and_keeps_its_last_checkpoin
             "origin": last.origin, "shard": 1, "size": last.size, "root": f"sha256:{last.root.hex()}",
         }  # fmt: skip
         assert get(client, "/models/churn", as_of="1:12")["model"] == "churn"
+        for name in ("churn/1", "later/1"):
+            policy = parse_policy(client.get("/audit/policy").content)
+            bundle = read_bundle(client.get("/audit/bundle", params={"subject": name}).content)
+            assert verify_bundle(bundle, policy.keys).signed.checkpoint.size == bundle.size
         policy = client.get("/audit/policy").text
         assert policy.count("log ") == 2
     assert findings(site) == []

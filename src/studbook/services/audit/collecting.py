@@ -41,37 +41,33 @@ def collect(
     since: int | None,
     disclose: bool,
 ) -> bytes:
-    """The evidence bundle of a record under the newest checkpoint; of a model version, those of its model and run are in it.
+    """The evidence bundle of a record under the newest checkpoint of the shard that has its last event.
 
+    Of a model version, the histories of its model and run are in it, too, as far as that shard has them.
     `since` is the size of an earlier checkpoint, to which consistency is proved; with `disclose` personal values that still
     are there are opened.
 
     Raises NotFoundError for an unknown record or checkpoint, PendingError while no checkpoint covers the record.
     """
-    tree = log.get_tree(connection, namespace_id)
-    newest = log.find_checkpoint(connection, namespace_id, tree.shard)
-    if newest is None:
-        message = "no checkpoint was signed yet; ask again in a moment"
-        raise PendingError(message)
-    rows = [
-        [
-            row
-            for row in _list_events(connection, namespace_id, subject)
-            if row.shard == tree.shard and row.entry_index < newest.size
-        ]
-        for subject in _related(connection, namespace_id, reference)
+    histories = [
+        list(_list_events(connection, namespace_id, subject)) for subject in _related(connection, namespace_id, reference)
     ]
-    rows = [events for events in rows if events]
-    if not rows:
-        message = "no signed checkpoint of the log's open shard covers this record yet; ask again in a moment"
+    # A record that did not change since a shard was frozen is told by that shard, under its last checkpoint.
+    shard = histories[0][-1].shard if histories[0] else 0
+    newest = log.find_checkpoint(connection, namespace_id, shard)
+    covered = newest.size if newest is not None else 0
+    rows = [[row for row in events if row.shard == shard and row.entry_index < covered] for events in histories]
+    if newest is None or not rows[0]:
+        message = "no signed checkpoint covers this record yet; ask again in a moment"
         raise PendingError(message)
+    rows = [events for events in rows if events]
     subjects = [Subject(str(events[-1].subject_id), events[-1].subject) for events in rows]
     events = [row for group in rows for row in group]
-    snapshot = _find_snapshot(connection, namespace_id, tree.shard, newest.size, [group[0].subject_id for group in rows])
+    snapshot = _find_snapshot(connection, namespace_id, shard, newest.size, [group[0].subject_id for group in rows])
     if snapshot is not None:
         events.append(snapshot[0])
     indexes = [row.entry_index for row in events if row.body is not None]
-    tiles = StoredTiles(connection, namespace_id, tree.shard)
+    tiles = StoredTiles(connection, namespace_id, shard)
     personal, outside = _values(connection, namespace_id, events, disclose=disclose)
     return write_bundle(
         namespace=namespace,
@@ -86,7 +82,7 @@ def collect(
         personal=personal,
         outside=outside,
         snapshot=snapshot[1] if snapshot else None,
-        earlier=_earlier(connection, namespace_id, newest, since, tiles) if since is not None else None,
+        earlier=_earlier(connection, namespace_id, shard, newest, since, tiles) if since is not None else None,
     )
 
 
@@ -142,6 +138,6 @@ def _values(
     return personal, outside
 
 
-def _earlier(connection: Connection, namespace_id: int, newest: AnyRow, since: int, tiles: StoredTiles) -> Earlier:
-    earlier = get_checkpoint(connection, namespace_id, None, since)
+def _earlier(connection: Connection, namespace_id: int, shard: int, newest: AnyRow, since: int, tiles: StoredTiles) -> Earlier:
+    earlier = get_checkpoint(connection, namespace_id, shard, since)
     return make_earlier(earlier, consistency_proof(since, newest.size, tiles), newest.note)
