@@ -385,7 +385,7 @@ class RetentionPeriod(Document):
 class NewPurge(Document):
     """A purge of what has outlived its retention period, in a frozen shard of the log."""
 
-    shard: Annotated[int, Field(ge=1)]
+    shard: Annotated[int, Field(ge=1, le=2**31 - 1)]
     reason: _Reason
 
 
