@@ -10,8 +10,6 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
-import httpx
-
 from studbook.merkle.errors import VerificationError
 from studbook.merkle.notes import Note, Signature, parse_note
 from studbook.merkle.policy import Policy, parse_policy
@@ -88,6 +86,8 @@ class Witnesses:
 
     def _ask(self, witness: Witness, note: Note, checkpoint: Checkpoint, prove: Callable[[int], list[bytes]]) -> Signature | None:
         """The witness's cosignature, or None when it gave none in time."""
+        import httpx  # noqa: PLC0415 - a tenth of a server's memory, which most need for nothing
+
         known = (witness.name, checkpoint.origin)
         for _ in range(2):
             old = self._sizes.get(known, 0)
