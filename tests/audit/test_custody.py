@@ -212,6 +212,19 @@ def test_a_snapshot_is_logged_and_one_of_another_state_is_found(site: Site) -> N
     assert findings(site) == []
 
 
+def test_snapshots_are_logged_by_themselves_in_each_shard(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STUDBOOK_SNAPSHOT_EVERY", "20")
+    with site.open() as client:
+        fill(client, 10)
+        act(client, "POST", "/audit/shards", {"reason": "a new year"})
+        fill(client, 10, "later")
+        act(client, "PATCH", "/models/churn", {"description": "goes on"}, 200)
+        logged_size(client)
+        events = get(client, "/audit/events", action="log.snapshot")["items"]
+        assert {event["subject"] for event in events} == {"logs/1", "logs/2"}
+    assert findings(site) == []
+
+
 def test_missing_entries_are_brought_back_when_they_hash_to_what_was_signed(
     filled: Site, restore: Callable[[], Callable[[], None]]
 ) -> None:

@@ -339,10 +339,9 @@ def test_nothing_is_built_upon_a_record_that_differs_from_its_log(filled: Site) 
 
 def test_an_entry_that_was_changed_before_signing_is_not_signed(filled: Site) -> None:
     with filled.open() as client:
-        client.post("/tokens", json={"name": "one", "access": "read"})
+        client.post("/tokens", params={"wait": "proof"}, json={"name": "one", "access": "read"})
         transport: Any = client._transport
         kept = transport._registry.log
-        kept.settle(NAMESPACE)
         with filled.as_operator() as connection:
             entries = _entries(connection)
             connection.execute(T.log_checkpoints.delete().where(T.log_checkpoints.c.size == len(entries)))

@@ -111,10 +111,8 @@ def test_a_mirror_grows_and_is_verified_against_a_checkpoint_that_was_kept(shell
     assert "grew from the kept checkpoint" in told
     assert "grew from the kept checkpoint" in shell.run("audit", "verify", "--old", "kept", "--key", "key.txt")
     assert "It grew" in shell.run("audit", "verify", "mirror/checkpoint", "--old", "kept", "--key", "key.txt")
-    entries = next((shell.folder / "mirror" / "tile" / "entries").glob("*.p/*"))
     for path in (shell.folder / "mirror" / "tile" / "entries").glob("*.p/*"):
         path.write_bytes(path.read_bytes().replace(b"risk", b"rusk"))
-    assert entries.exists()
     assert "its hash differs" in shell.run("audit", "verify", "mirror", "--key", "key.txt", code=Exit.REFUSED)
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 from studbook.domain.canonical import canonical_json
 from studbook.evidence.entries import Entry, read_entry
 from studbook.evidence.shapes import as_count, as_digest, as_object
-from studbook.evidence.snapshots import SNAPSHOT_ACTION
+from studbook.evidence.snapshots import SNAPSHOT_ACTION, leaf_of
 from studbook.merkle.checkpoint import Checkpoint, open_checkpoint
 from studbook.merkle.errors import VerificationError
 from studbook.merkle.hashing import HASH_SIZE, leaf_hash
@@ -206,7 +206,7 @@ class _Chains:
             at = bisect_right(chain, upto - 1, key=lambda place: place[0])
             if at:
                 _, revision, leaf = chain[at - 1]
-                leaves.append(leaf_hash(canonical_json({"head": leaf.hex(), "rev": revision, "subject_id": subject_id})))
+                leaves.append(leaf_hash(canonical_json(leaf_of(subject_id, revision, leaf))))
         if upto > entry.index or root_of(leaves) != root:
             raise VerificationError(f"{what} is of another state than the entries before it give")
         self.snapshots += 1

@@ -28,6 +28,11 @@ SNAPSHOT_ACTION: Final = "log.snapshot"
 _PATH_LIMIT: Final = 63
 
 
+def leaf_of(subject_id: str, revision: int, head: bytes) -> JsonObject:
+    """A leaf of a snapshot as it is hashed: how far a subject had come, and the leaf hash of that entry (32 bytes)."""
+    return {"head": head.hex(), "rev": revision, "subject_id": subject_id}
+
+
 @dataclass(frozen=True, slots=True)
 class SnapshotLeaf:
     """How far a subject had come: revision, leaf hash of that entry; and where that stands in the snapshot's tree."""
@@ -69,7 +74,7 @@ class SnapshotLeaf:
 
     @property
     def _hashed(self) -> JsonObject:
-        return {"head": self.head.hex(), "rev": self.revision, "subject_id": self.subject_id}
+        return leaf_of(self.subject_id, self.revision, self.head)
 
 
 @dataclass(frozen=True, slots=True)

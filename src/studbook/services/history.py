@@ -92,6 +92,19 @@ def select(
     return replace(chosen, subject=subject) if subject_id is None else replace(chosen, subject_id=subject_id)
 
 
+def get_subject(connection: Connection, namespace_id: int, text: str) -> UUID:
+    """The subject that `find_subject` finds.
+
+    Raises NotFoundError.
+    """
+    subject_id = find_subject(connection, namespace_id, text)
+    if subject_id is None:
+        raise NotFoundError(
+            f"nothing in the log is named {text[:120]!r}; studbook audit events shows the names of what was logged"
+        )
+    return subject_id
+
+
 def find_subject(connection: Connection, namespace_id: int, text: str) -> UUID | None:
     """The id of the subject that a reference means, that has this exact name in the log, or that is the model of this name."""
     try:

@@ -17,7 +17,7 @@ from studbook.cli.session import open_registry
 from studbook.cli.text import moment, plural
 
 if TYPE_CHECKING:
-    from studbook.client import LogShard
+    from studbook.client import Record
 
 keys = new_app("The keys that sign the log's checkpoints.")
 holds = new_app("Legal holds: what they stand on is neither erased nor purged.")
@@ -48,14 +48,19 @@ _Kinds = Annotated[list[str], typer.Option("--kind", help="A kind of record, suc
 _Shard = Annotated[int, typer.Argument(metavar="SHARD", min=1, help="The number of a frozen shard.")]
 
 
+def _tell(record: Record, *parts: tuple[object, str] | str, as_json: bool) -> None:
+    """Say what was done, or print the record that says so."""
+    if as_json:
+        screen.write_json(record.raw)
+    else:
+        screen.confirm(*parts)
+
+
 def snapshot(context: typer.Context, *, as_json: AsJson = False) -> None:
     """Log how far every record has come, so that a bundle can show that nothing was left out."""
     with open_registry(context) as registry:
         shard = registry.take_snapshot()
-    if as_json:
-        screen.write_json(shard.raw)
-    else:
-        screen.confirm((shard.origin, screen.NAME), "  a snapshot is logged")
+    _tell(shard, (shard.origin, screen.NAME), "  a snapshot is logged", as_json=as_json)
 
 
 def erase(
@@ -87,20 +92,15 @@ def erase(
 def freeze(context: typer.Context, *, reason: Reason, as_json: AsJson = False) -> None:
     """Freeze the open shard of the log and open the next one under a new name."""
     with open_registry(context) as registry:
-        _show_shard(registry.freeze_log(reason), "is open now", as_json=as_json)
+        shard = registry.freeze_log(reason)
+    _tell(shard, (shard.origin, screen.NAME), "  is open now", as_json=as_json)
 
 
 def purge(context: typer.Context, shard: _Shard, *, reason: Reason, as_json: AsJson = False) -> None:
     """Remove the bytes of those entries of a frozen shard that outlived their retention period; their hashes stay."""
     with open_registry(context) as registry:
-        _show_shard(registry.purge(shard, reason), f"tells what was purged from shard {shard}", as_json=as_json)
-
-
-def _show_shard(shard: LogShard, what: str, *, as_json: bool) -> None:
-    if as_json:
-        screen.write_json(shard.raw)
-    else:
-        screen.confirm((shard.origin, screen.NAME), f"  {what}")
+        opened = registry.purge(shard, reason)
+    _tell(opened, (opened.origin, screen.NAME), f"  tells what was purged from shard {shard}", as_json=as_json)
 
 
 @keys.command("list")
@@ -153,10 +153,7 @@ def retire_key(context: typer.Context, key: _Key, *, as_json: AsJson = False) ->
             message = f"{len(fitting) or 'no'} keys are {key!r} (studbook audit keys list)"
             raise CommandError(message, Exit.NOT_FOUND)
         retired = registry.retire_log_key(fitting[0].id)
-    if as_json:
-        screen.write_json(retired.raw)
-    else:
-        screen.confirm((retired.fingerprint, screen.NAME), " is retired")
+    _tell(retired, (retired.fingerprint, screen.NAME), " is retired", as_json=as_json)
 
 
 @holds.command("place")
@@ -164,10 +161,7 @@ def place_hold(context: typer.Context, subject: _Held, *, reason: Reason, as_jso
     """Forbid that anything of a record is erased or purged."""
     with open_registry(context) as registry:
         hold = registry.place_hold(subject, reason)
-    if as_json:
-        screen.write_json(hold.raw)
-    else:
-        screen.confirm((hold.id, screen.NAME), f"  holds {hold.subject}")
+    _tell(hold, (hold.id, screen.NAME), f"  holds {hold.subject}", as_json=as_json)
 
 
 @holds.command("release")
@@ -175,10 +169,7 @@ def release_hold(context: typer.Context, hold: _Hold, *, reason: Reason, as_json
     """End a legal hold."""
     with open_registry(context) as registry:
         released = registry.release_hold(hold, reason)
-    if as_json:
-        screen.write_json(released.raw)
-    else:
-        screen.confirm((released.id, screen.NAME), "  is released")
+    _tell(released, (released.id, screen.NAME), "  is released", as_json=as_json)
 
 
 @holds.command("list")
@@ -201,10 +192,7 @@ def set_retention(context: typer.Context, name: _Class, *, days: _Days, kind: _K
     """Make a retention class, or change it; what it covers may be purged from frozen shards once its days are over."""
     with open_registry(context) as registry:
         stored = registry.set_retention(name, days, kind)
-    if as_json:
-        screen.write_json(stored.raw)
-    else:
-        screen.confirm((stored.name, screen.NAME), f"  {plural(stored.days, 'day')}: {', '.join(stored.kinds)}")
+    _tell(stored, (stored.name, screen.NAME), f"  {plural(stored.days, 'day')}: {', '.join(stored.kinds)}", as_json=as_json)
 
 
 @retention.command("list")

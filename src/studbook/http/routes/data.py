@@ -37,8 +37,7 @@ def get_dataset(session: CurrentSession, dataset: PathName, as_of: AsOf = None) 
     """A dataset, as it is or was."""
     with session.database.read() as connection:
         if as_of is not None:
-            moment = past.read_moment(connection, session.namespace_id, as_of)
-            return record_response(past.get_dataset(connection, session.namespace_id, dataset, moment))
+            return record_response(past.get_dataset(connection, session.namespace_id, dataset, as_of))
         return record_response(reading.get_dataset(connection, session.namespace_id, dataset))
 
 
@@ -55,8 +54,7 @@ def get_dataset_version(session: CurrentSession, dataset: PathName, version: Pat
     place = parse_dataset_place(dataset, version)
     with session.database.read() as connection:
         if as_of is not None:
-            moment = past.read_moment(connection, session.namespace_id, as_of)
-            return record_response(past.get_dataset_version(connection, session.namespace_id, place, moment))
+            return record_response(past.get_dataset_version(connection, session.namespace_id, place, as_of))
         return record_response(reading.get_dataset_version(connection, session.namespace_id, place))
 
 
@@ -99,8 +97,7 @@ def get_run(session: CurrentSession, run: PathId, as_of: AsOf = None) -> Respons
     """A run, as it is or was."""
     with session.database.read() as connection:
         if as_of is not None:
-            moment = past.read_moment(connection, session.namespace_id, as_of)
-            return record_response(past.get_by_id(connection, Kind.RUN, session.namespace_id, run, moment))
+            return record_response(past.get_by_id(connection, Kind.RUN, session.namespace_id, run, as_of))
         return record_response(reading.get_by_id(connection, Kind.RUN, session.namespace_id, run))
 
 

@@ -44,8 +44,7 @@ def get_deployment(session: CurrentSession, deployment: PathId, as_of: AsOf = No
     """A deployment, as it is or was."""
     with session.database.read() as connection:
         if as_of is not None:
-            moment = past.read_moment(connection, session.namespace_id, as_of)
-            return record_response(past.get_by_id(connection, Kind.DEPLOYMENT, session.namespace_id, deployment, moment))
+            return record_response(past.get_by_id(connection, Kind.DEPLOYMENT, session.namespace_id, deployment, as_of))
         return record_response(reading.get_by_id(connection, Kind.DEPLOYMENT, session.namespace_id, deployment))
 
 

@@ -42,8 +42,7 @@ def get_model(session: CurrentSession, model: PathName, as_of: AsOf = None) -> R
     with session.database.read() as connection:
         if as_of is None:
             return record_response(reading.get_model(connection, session.namespace_id, model))
-        moment = past.read_moment(connection, session.namespace_id, as_of)
-        return record_response(past.get_model(connection, session.namespace_id, model, moment))
+        return record_response(past.get_model(connection, session.namespace_id, model, as_of))
 
 
 @router.get("/models/{model}/history", responses=answered(page(LoggedEventAnswer)))

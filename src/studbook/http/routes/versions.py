@@ -44,8 +44,7 @@ def get_version(session: CurrentSession, model: PathName, version: PathName, as_
     with session.database.read() as connection:
         if as_of is None:
             return record_response(reading.get_version(connection, session.namespace_id, place))
-        moment = past.read_moment(connection, session.namespace_id, as_of)
-        return record_response(past.get_version(connection, session.namespace_id, place, moment))
+        return record_response(past.get_version(connection, session.namespace_id, place, as_of))
 
 
 @router.get("/models/{model}/versions/{version}/history", responses=answered(page(LoggedEventAnswer)))

@@ -14,7 +14,7 @@ from studbook.merkle.tiles import consistency_proof, inclusion_proofs
 from studbook.services.audit.serving import get_checkpoint
 from studbook.services.audit.snapshots import iter_leaves, prove_leaves
 from studbook.services.audit.tiles import StoredTiles
-from studbook.services.history import find_subject
+from studbook.services.history import find_subject, get_subject
 from studbook.storage import history, log, scanning
 from studbook.storage.history import Selection
 
@@ -88,10 +88,10 @@ def collect(
 
 def _related(connection: Connection, namespace_id: int, reference: str) -> list[UUID]:
     """The record, and for a model version its model (aliases, owners) and its run."""
-    subject_id = find_subject(connection, namespace_id, reference)
-    head = None if subject_id is None else history.find_head(connection, namespace_id, subject_id)
-    if subject_id is None or head is None or head.body is None:
-        raise NotFoundError(f"nothing in the log is named {reference[:120]!r}")
+    subject_id = get_subject(connection, namespace_id, reference)
+    head = history.find_head(connection, namespace_id, subject_id)
+    if head is None or head.body is None:
+        raise NotFoundError(f"the log has no event of {reference[:120]!r}")
     record = read_entry(head.body)["after"]
     related: list[UUID | None] = [subject_id]
     if record["kind"] == Kind.MODEL_VERSION:

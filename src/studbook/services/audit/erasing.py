@@ -16,7 +16,7 @@ from studbook.domain.errors import ConflictError, NotFoundError
 from studbook.domain.events import Action
 from studbook.domain.names import Kind
 from studbook.domain.privacy import blanked
-from studbook.services.history import find_subject
+from studbook.services.history import get_subject
 from studbook.services.ingestion.resolution import load_record
 from studbook.services.reading import Shown
 from studbook.services.recording import Recorder
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from studbook.storage.unit_of_work import Transaction
 
 # As many as an entry can name with certainty; what is more goes into a further one.
-_VALUES_IN_ENTRY: Final = 300
+VALUES_IN_ENTRY: Final = 300
 
 
 def erase(database: Database, caller: Caller, request: NewErasure) -> Shown:
@@ -47,15 +47,15 @@ def erase(database: Database, caller: Caller, request: NewErasure) -> Shown:
     caller.require(Access.ADMIN)
     value = canonical_json(request.value) if request.value is not None else None
     with database.read() as connection:
-        subject_id = _find_subject(connection, caller.namespace_id, request.subject)
+        subject_id = get_subject(connection, caller.namespace_id, request.subject) if request.subject is not None else None
         found = retention.list_personal(connection, caller.namespace_id, subject_id=subject_id, value=value)
         subjects = list(dict.fromkeys(row.subject_id for row in found))
         check_held(connection, caller.namespace_id, subjects)
     events: list[Recorded] = []
     erased = 0
     for subject in subjects:
-        count = _VALUES_IN_ENTRY
-        while count == _VALUES_IN_ENTRY:
+        count = VALUES_IN_ENTRY
+        while count == VALUES_IN_ENTRY:
             count, recorded = database.work.run(partial(_erase_some, caller, request, subject, value))
             erased += count
             events += recorded
@@ -74,22 +74,13 @@ def check_held(connection: Connection, namespace_id: int, subjects: Sequence[UUI
         raise ConflictError.at("/subject", "legal_hold", message)
 
 
-def _find_subject(connection: Connection, namespace_id: int, text: str | None) -> UUID | None:
-    if text is None:
-        return None
-    subject_id = find_subject(connection, namespace_id, text)
-    if subject_id is None:
-        raise NotFoundError(f"nothing in the log is named {text[:120]!r}")
-    return subject_id
-
-
 def _erase_some(
     caller: Caller, request: NewErasure, subject_id: UUID, value: bytes | None, transaction: Transaction
 ) -> tuple[int, list[Recorded]]:
     connection, namespace_id = transaction.connection, caller.namespace_id
     row = _lock_subject(connection, namespace_id, subject_id)
     check_held(connection, namespace_id, [subject_id])
-    found = retention.list_personal(connection, namespace_id, subject_id=subject_id, value=value)[:_VALUES_IN_ENTRY]
+    found = retention.list_personal(connection, namespace_id, subject_id=subject_id, value=value)[:VALUES_IN_ENTRY]
     if not found:
         return 0, []
     present = [value.pointer.removeprefix("/after") for value in found if value.revision == row.revision]

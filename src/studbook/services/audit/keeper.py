@@ -69,8 +69,8 @@ class LogKeeper:
         self._database = database
         self._publisher = publisher
         self._snapshot_every = snapshot_every
-        # By namespace: its name, and how far its last snapshot reaches.
-        self._snapshots: dict[int, tuple[str, int]] = {}
+        # How far the last snapshot of each shard reaches, by namespace and shard.
+        self._snapshots: dict[tuple[int, int], int] = {}
         self._changed = threading.Condition()
         self._due: set[int] = set()
         self._waiters: list[_Waiter] = []
@@ -152,14 +152,6 @@ class LogKeeper:
                 self._changed.notify()
         return waiter.done
 
-    def settle(self, namespace_id: int) -> Published:
-        """Integrate and publish everything that waits now, in the caller's thread.
-
-        Raises HaltError, UnsignedError.
-        """
-        self._integrate(namespace_id)
-        return self._publisher.publish(namespace_id)
-
     def _serve(self) -> None:
         while True:
             with self._changed:
@@ -225,14 +217,15 @@ class LogKeeper:
         """Log a snapshot when enough was logged since the last one: at least a tenth of the log, so that they stay cheap."""
         if not self._snapshot_every:
             return
-        if namespace_id not in self._snapshots:
+        place = (namespace_id, published.shard)
+        if place not in self._snapshots:
+            with self._database.read() as connection:
+                self._snapshots[place] = find_reach(connection, *place)
+        if published.size - self._snapshots[place] >= max(self._snapshot_every, published.size // 10):
             with self._database.read() as connection:
                 name = next(row.namespace for row in log.list_logs(connection, namespace_id))
-                self._snapshots[namespace_id] = name, find_reach(connection, namespace_id, published.shard)
-        name, reach = self._snapshots[namespace_id]
-        if published.size - reach >= max(self._snapshot_every, published.size // 10):
             take_snapshot(self._database, local_caller(namespace_id, name))
-            self._snapshots[namespace_id] = name, published.size
+            self._snapshots[place] = published.size
 
     def _integrate(self, namespace_id: int) -> None:
         # On SQLite nothing waits but what a crash of an older version left.

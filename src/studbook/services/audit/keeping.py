@@ -13,7 +13,7 @@ from studbook.domain.ids import new_id
 from studbook.domain.names import Kind, find_name_fault, quoted
 from studbook.domain.types import format_time
 from studbook.services.audit.erasing import check_held
-from studbook.services.history import find_subject
+from studbook.services.history import get_subject
 from studbook.services.ingestion.resolution import load_record
 from studbook.services.listing import list_by_id
 from studbook.services.reading import Shown, get_by_id, show
@@ -52,9 +52,7 @@ def place_hold(database: Database, caller: Caller, document: NewHold) -> Shown:
     def change(transaction: Transaction) -> Shown:
         connection, namespace_id = transaction.connection, caller.namespace_id
         everything = document.subject == _EVERYTHING_NAME
-        subject_id = retention.EVERYTHING if everything else find_subject(connection, namespace_id, document.subject)
-        if subject_id is None:
-            raise NotFoundError(f"nothing in the log is named {document.subject[:120]!r}")
+        subject_id = retention.EVERYTHING if everything else get_subject(connection, namespace_id, document.subject)
         recorder, hold_id = Recorder(transaction, caller), new_id()
         record: JsonObject = {
             **heading(recorder, Kind.LEGAL_HOLD, Found(hold_id, Kind.LEGAL_HOLD, f"holds/{hold_id}")),

@@ -98,12 +98,12 @@ class _Rebuilding:
             self._remember(kind, record)
             wanted = self._row_of(kind, row, record)
             known = stored.get(row.subject_id)
+            differs = known is None or any(getattr(known, name) != value for name, value in wanted.items())
             if known is None:
                 self.transaction.stage(table, wanted)
-            elif any(getattr(known, name) != value for name, value in wanted.items()):
+            elif differs:
                 facts.replace_row(connection, table, self.namespace_id, row.subject_id, wanted)
-            changed = self._mend_details(kind, record)
-            self.mended += known is None or changed or any(getattr(known, name) != value for name, value in wanted.items())
+            self.mended += self._mend_details(kind, record) or differs
         self.transaction.flush()
 
     def _remember(self, kind: Kind, record: JsonObject) -> None:

@@ -7,7 +7,7 @@ used for a signed state is never used for another one.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from studbook.domain.entries import read_entry
@@ -18,10 +18,11 @@ from studbook.merkle.hashing import leaf_hash
 from studbook.merkle.proofs import verify_consistency
 from studbook.merkle.tiles import consistency_proof
 from studbook.merkle.tree import CompactRange
+from studbook.services.audit.erasing import VALUES_IN_ENTRY
 from studbook.services.audit.guard import GuardError
 from studbook.services.audit.integration import append
 from studbook.services.audit.rebuilding import rebuild
-from studbook.services.audit.shards import open_next, origin_of, quote
+from studbook.services.audit.shards import make_next_key, open_next, quote
 from studbook.services.audit.tiles import StoredTiles
 from studbook.services.ingestion.resolution import load_record
 from studbook.services.recording import Recorder
@@ -38,9 +39,6 @@ if TYPE_CHECKING:
     from studbook.services.registry import Registry
     from studbook.storage.log import Tree
     from studbook.storage.unit_of_work import Transaction
-
-# As many lost values as an entry can name with certainty.
-_VALUES_IN_ENTRY: Final = 300
 
 
 class RecoveryError(Exception):
@@ -139,11 +137,11 @@ def _tell(transaction: Transaction, caller: Caller, tree: Tree, placed: Sequence
         if place.startswith("/after/")
     ]
     recovered = {"from": tree.size, "entries": len(placed), "lost_values": len(lost)}
-    for start in range(0, max(1, len(lost)), _VALUES_IN_ENTRY):
+    for start in range(0, max(1, len(lost)), VALUES_IN_ENTRY):
         recorder = Recorder(transaction, caller)
         row = log.find_log(transaction.connection, caller.namespace_id, lock=True)
         assert row is not None  # noqa: S101 - a namespace has a log
-        detail = {**recovered, "values": lost[start : start + _VALUES_IN_ENTRY]}
+        detail = {**recovered, "values": lost[start : start + VALUES_IN_ENTRY]}
         recorder.amend(Action.LOG_RECOVERED, row, load_record(row.record), detail=detail)
         transaction.flush()
 
@@ -157,8 +155,7 @@ def accept_loss(registry: Registry, caller: Caller, reason: str) -> Shown:
     with registry.database.read() as connection:
         current = log.find_log(connection, caller.namespace_id, tree.shard)
     assert current is not None  # noqa: S101 - a tree has its log's record
-    prefix = load_record(current.record)["registry"]
-    key = registry.keys.make(origin_of(prefix, caller.namespace, tree.shard + 1)).verifier_key
+    prefix, key = make_next_key(registry, caller, current)
     signed = {"size": guarded.size, "root": f"sha256:{guarded.root.hex()}"}
 
     def change(transaction: Transaction) -> Shown:

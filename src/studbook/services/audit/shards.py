@@ -65,8 +65,7 @@ def freeze(registry: Registry, caller: Caller, reason: str) -> Shown:
     caller.require(Access.ADMIN)
     namespace_id = caller.namespace_id
     current = _get_open(registry, caller)
-    prefix = load_record(current.record)["registry"]
-    key = registry.keys.make(origin_of(prefix, caller.namespace, current.shard + 1)).verifier_key
+    prefix, key = make_next_key(registry, caller, current)
 
     def change(transaction: Transaction) -> Shown:
         connection = transaction.connection
@@ -82,6 +81,12 @@ def freeze(registry: Registry, caller: Caller, reason: str) -> Shown:
         return open_next(recorder, prefix, tree.shard + 1, key, quote(row.origin, tree))
 
     return registry.database.work.run(change)  # type: ignore[no-any-return]
+
+
+def make_next_key(registry: Registry, caller: Caller, current: AnyRow) -> tuple[str, VerifierKey]:
+    """The first part of the logs' names, and a new key for the shard after the current one."""
+    prefix: str = load_record(current.record)["registry"]
+    return prefix, registry.keys.make(origin_of(prefix, caller.namespace, current.shard + 1)).verifier_key
 
 
 def open_next(recorder: Recorder, prefix: str, shard: int, key: VerifierKey, previous: JsonObject) -> Shown:

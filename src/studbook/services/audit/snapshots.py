@@ -18,6 +18,7 @@ from studbook.domain.documents import Access
 from studbook.domain.entries import read_entry
 from studbook.domain.events import Action
 from studbook.domain.names import Kind
+from studbook.evidence.snapshots import leaf_of
 from studbook.merkle.hashing import leaf_hash
 from studbook.merkle.tiles import TILE_WIDTH, Tile, inclusion_proofs, tile_root
 from studbook.merkle.tree import CompactRange
@@ -48,7 +49,7 @@ class Leaf:
 
     def as_json(self) -> JsonObject:
         """The leaf as it is hashed."""
-        return {"head": self.head.hex(), "rev": self.revision, "subject_id": str(self.subject_id)}
+        return leaf_of(str(self.subject_id), self.revision, self.head)
 
     @property
     def hash(self) -> bytes:

@@ -55,9 +55,10 @@ def _check_namespace(
     for row in shards:
         report = LogReport(row.namespace, row.origin, row.size)
         reports.append(report)
-        tree.check_structure(connection, namespace_id, report, row.shard)
+        tree.check_rows(connection, namespace_id, report, row.shard)
         _check_shard(connection, namespace_id, row, report, guard, against, witnesses)
     newest = reports[-1]
+    tree.check_events(connection, namespace_id, newest)
     history = read_history(connection, namespace_id, newest, [(row.shard, row.size) for row in shards])
     Replay(connection, namespace_id, newest, history).run()
     yield from reports

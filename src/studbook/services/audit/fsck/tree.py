@@ -85,13 +85,17 @@ class Rebuilt:
             self._fill(level + 1)
 
 
-def check_structure(connection: Connection, namespace_id: int, report: LogReport, shard: int) -> None:
-    """Whether every event is in the log, or waits to be; and nothing else is."""
+def check_events(connection: Connection, namespace_id: int, report: LogReport) -> None:
+    """Whether every event of a namespace is in its log, or waits to be; and nothing else is."""
     for row in scanning.list_unlogged_events(connection, namespace_id):
         report.add(Layer.STRUCTURE, f"event {row.id}", "is recorded, but neither in the log nor waiting for it")
     for event_id in scanning.list_strange_outbox(connection, namespace_id):
         report.add(Layer.STRUCTURE, f"event {event_id}", "waits for the log, but is not recorded or is in it already")
     report.waiting = scanning.count_waiting(connection, namespace_id)
+
+
+def check_rows(connection: Connection, namespace_id: int, report: LogReport, shard: int) -> None:
+    """Whether the entries of a shard are there without a gap."""
     first, last, count = scanning.entry_bounds(connection, namespace_id, shard)
     if count != report.size or (count and (first != 0 or last != count - 1)):
         held = f"from {first} to {last}" if count else "none"
