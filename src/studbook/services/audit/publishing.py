@@ -12,6 +12,7 @@ In this order, so that a crash at any point leaves nothing that another run woul
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -56,6 +57,10 @@ class UnsignedError(Exception):
     """This process cannot sign the log's checkpoints, which is no contradiction: its keys, or its witnesses, are elsewhere."""
 
 
+class _OvertakenError(Exception):
+    """Another process integrated and signed more since the state was read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Published:
     """The last checkpoint of a shard."""
@@ -83,6 +88,13 @@ class Publisher:
 
         Raises HaltError, UnsignedError.
         """
+        for _ in range(_ATTEMPTS):
+            with contextlib.suppress(_OvertakenError):
+                return self._publish_all(namespace_id)
+        message = f"other processes keep signing the log of namespace {namespace_id} first"
+        raise UnsignedError(message)
+
+    def _publish_all(self, namespace_id: int) -> Published:
         with self._database.read() as connection:
             state = log.get_state(connection, namespace_id)
             frozen = log.list_unsigned_shards(connection, namespace_id, state.tree.shard) if state.tree.shard > 1 else []
@@ -119,7 +131,8 @@ class Publisher:
         """
         with self._database.read() as connection:
             state = log.get_state(connection, namespace_id)
-        self._load_guard(state)
+        with contextlib.suppress(_OvertakenError):
+            self._load_guard(namespace_id, state)
 
     def _signers(self, state: State) -> list[Signer]:
         keys = [parse_vkey(vkey) for vkey in state.vkeys]
@@ -134,7 +147,7 @@ class Publisher:
             )
         return signers
 
-    def _load_guard(self, state: State) -> Checkpoint | None:
+    def _load_guard(self, namespace_id: int, state: State) -> Checkpoint | None:
         origin, size = state.origin, state.tree.size
         try:
             guarded = self._guard.load(origin)
@@ -147,6 +160,10 @@ class Publisher:
             )
             raise HaltError(message)
         if guarded is not None and guarded.size > size:
+            # Whoever moved the guard had integrated that much before, so a state that is read after it tells.
+            with self._database.read() as connection:
+                if log.get_state(connection, namespace_id, state.tree.shard).tree.size >= guarded.size:
+                    raise _OvertakenError
             message = (
                 f"the log {origin} has {size} entries, and a checkpoint of {guarded.size} was signed: "
                 "the database was restored from an older state or cut back. See docs/howto/recover-the-log.md"
@@ -160,7 +177,7 @@ class Publisher:
         """Bring the guard to the checkpoint once that was shown to follow from what it holds."""
         verified = -1
         for _ in range(_ATTEMPTS):
-            guarded = self._load_guard(state)
+            guarded = self._load_guard(namespace_id, state)
             start = guarded.size if guarded else 0
             if verified != start:
                 self._verify(connection, namespace_id, state.tree, guarded, tiles)
