@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,7 +16,7 @@ from studbook.merkle.tiles import TILE_WIDTH, tile_root
 from studbook.merkle.tree import CompactRange
 from studbook.services.audit import keeper
 from studbook.services.audit.fsck import Layer
-from studbook.storage import tables
+from studbook.storage import log, tables
 from tests.audit.conftest import NAMESPACE, Site, fill
 
 if TYPE_CHECKING:
@@ -373,3 +374,21 @@ def test_a_server_that_was_left_running_goes_on_once_its_log_is_whole_again(
         ).status_code == 503 and time.monotonic() < deadline:
             time.sleep(0.1)
         assert answer.status_code == 200
+
+
+def test_a_process_that_another_one_overtook_does_not_take_it_for_a_rollback(
+    filled: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with filled.open() as client:
+        transport: Any = client._transport
+        publisher = transport._registry.log._publisher
+        with filled.database() as database, database.read() as connection:
+            older = [log.get_state(connection, NAMESPACE)]
+        answer = client.patch("/models/churn", params={"wait": "proof"}, json={"description": "newer"})
+        assert answer.json()["receipts"]
+        now = log.get_state
+        monkeypatch.setattr(log, "get_state", lambda *given: older.pop() if older else now(*given))
+        older[0] = replace(older[0], checkpoint_size=None, checkpoint=None)
+        assert publisher.publish(NAMESPACE).size > 0
+        assert older == []
+        assert transport._registry.log.halted == {}
