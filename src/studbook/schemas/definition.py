@@ -68,7 +68,7 @@ class Aggregate(StrEnum):
 
 
 class Mode(StrEnum):
-    """What a new version of a definition must be able to do: read old records, be read by old readers, both; or with all of them."""
+    """What a new version must be able to do: read old records, be read by old readers, both; of the last version or of all."""
 
     BACKWARD = "BACKWARD"
     BACKWARD_TRANSITIVE = "BACKWARD_TRANSITIVE"
