@@ -223,6 +223,8 @@ def test_processes_that_start_at_once_migrate_once(database_url: str) -> None:
     with empty.engine.begin() as connection:
         connection.execute(sa.text("DROP TABLE alembic_version"))
         tables.metadata.drop_all(connection)
+        for leftover in ("search_index", "search_positions"):
+            connection.execute(sa.text(f"DROP TABLE IF EXISTS {leftover}"))
     empty.close()
     with ThreadPoolExecutor(4) as pool:
         for done in [pool.submit(migrations.upgrade, url) for _ in range(4)]:
@@ -232,10 +234,15 @@ def test_processes_that_start_at_once_migrate_once(database_url: str) -> None:
     registry.close()
 
 
+@pytest.mark.filterwarnings("ignore:Skipped unsupported reflection", "ignore:autogenerate skipping metadata-specified expression")
 def test_one_chain_of_migrations_makes_the_tables(registry: Registry) -> None:
     config = Config()
     config.set_main_option("script_location", str(migrations._FOLDER))
     assert ScriptDirectory.from_config(config).get_heads() == [migrations.HEAD]
     with registry.database.engine.connect() as connection:
         assert migrations.find_revision(connection) == migrations.HEAD
-        assert compare_metadata(MigrationContext.configure(connection), tables.metadata) == []
+        # The full-text index is the dialect's own.
+        options = {
+            "include_name": lambda name, kind, _: kind == "column" or not (name or "").startswith(("search_", "ix_search_"))
+        }
+        assert compare_metadata(MigrationContext.configure(connection, opts=options), tables.metadata) == []

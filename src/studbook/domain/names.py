@@ -48,6 +48,8 @@ class Kind(StrEnum):
     LOG_KEY = "log_key"
     RETENTION_CLASS = "retention_class"
     LEGAL_HOLD = "legal_hold"
+    SCHEMA = "schema"
+    SCHEMA_VERSION = "schema_version"
 
 
 def find_name_fault(name: str) -> str | None:

@@ -11,13 +11,19 @@ from uuid import UUID
 
 from studbook.domain.canonical import JsonObject, canonical_json, scalar_text
 from studbook.domain.names import Kind
+from studbook.domain.words import search_row
+from studbook.schemas.storage_map import described_version
+from studbook.storage.side_tables import side_table
 from studbook.storage.tables import (
     aliases,
     artifacts,
+    attribute_artifacts,
+    attribute_values,
     identifiers,
     model_tags,
     owners,
     parameters,
+    search_documents,
     version_metrics,
     version_tags,
 )
@@ -27,8 +33,15 @@ if TYPE_CHECKING:
 
     import sqlalchemy as sa
 
+    from studbook.schemas.storage_map import StorageMap
+
 # The column that names the one record which a record belongs to, and that no field of the record holds the id of.
-BELONGS_TO: Final = {Kind.MODEL_VERSION: "model_id", Kind.DATASET_VERSION: "dataset_id", Kind.RUN: "experiment_id"}
+BELONGS_TO: Final = {
+    Kind.MODEL_VERSION: "model_id",
+    Kind.DATASET_VERSION: "dataset_id",
+    Kind.RUN: "experiment_id",
+    Kind.SCHEMA_VERSION: "schema_id",
+}
 
 
 def columns_of(record: JsonObject) -> dict[str, Any]:
@@ -37,7 +50,9 @@ def columns_of(record: JsonObject) -> dict[str, Any]:
 
 
 def _model(record: JsonObject) -> dict[str, Any]:
-    return {"name": record["model"], "archived_at": record["archived_at"]}
+    chosen = record.get("schema")
+    schema_id = UUID(chosen["id"]) if chosen else None
+    return {"name": record["model"], "archived_at": record["archived_at"], "schema_id": schema_id}
 
 
 def _model_version(record: JsonObject) -> dict[str, Any]:
@@ -85,13 +100,20 @@ _COLUMNS: Final[Mapping[Kind, Callable[[JsonObject], dict[str, Any]]]] = {
     Kind.TOKEN: _token,
     Kind.LOG: lambda record: {"shard": record["shard"], "origin": record["origin"], "status": record["status"]},
     Kind.LOG_KEY: lambda record: {"shard": record["shard"], "vkey": record["vkey"], "status": record["status"]},
+    Kind.SCHEMA: lambda record: {"name": record["schema"], "number": record["number"]},
+    Kind.SCHEMA_VERSION: lambda record: {"number": record["number"], "status": record["status"]},
     Kind.RETENTION_CLASS: lambda record: {"name": record["class"]},
     Kind.LEGAL_HOLD: lambda record: {"subject_id": UUID(record["subject_id"]), "released_at": record["released_at"]},
 }
 
 
-def details_of(namespace_id: int, record: JsonObject) -> dict[sa.Table, list[dict[str, Any]]]:
-    """The detail rows that follow from a record, by table; aliases are told by `alias_rows`."""
+def details_of(
+    namespace_id: int, record: JsonObject, storage_map: StorageMap | None = None
+) -> dict[sa.Table, list[dict[str, Any]]]:
+    """The detail rows that follow from a record, by table; aliases are told by `alias_rows`.
+
+    `storage_map` is that of the definition which a version's model has.
+    """
     key = {"namespace_id": namespace_id}
     record_id = UUID(record["id"])
     kind = record["kind"]
@@ -102,8 +124,11 @@ def details_of(namespace_id: int, record: JsonObject) -> dict[sa.Table, list[dic
         rows[owners] = [
             {**key, "name": owner["name"], "email": owner["email"]} for owner in record["owners"] if owner["name"] is not None
         ]
+        rows[search_documents] = [search_row(namespace_id, record) | {"id": record_id}]
     elif kind == Kind.MODEL_VERSION:
         key["version_id"] = record_id  # type: ignore[assignment]
+        texts = _attribute_rows(rows, key, record, storage_map) if storage_map else ()
+        rows[search_documents] = [search_row(namespace_id, record, texts) | {"id": record_id}]
         rows[version_tags] = _tags(key, record)
         rows[parameters] = [
             {**key, "name": name, "value": scalar_text(value), "number": _as_number(value)}
@@ -120,6 +145,23 @@ def details_of(namespace_id: int, record: JsonObject) -> dict[sa.Table, list[dic
             for scheme, value in claims.items()
         ]
     return rows
+
+
+def _attribute_rows(
+    rows: dict[sa.Table, list[dict[str, Any]]], key: dict[str, Any], record: JsonObject, storage_map: StorageMap
+) -> list[str]:
+    """Add the rows that a version's attributes make; returns the texts that are searched with it."""
+    found = storage_map.extract(described_version(record), record["personal"])
+    place = {**key, "schema_number": storage_map.number}
+    rows[side_table(storage_map)] = [{**key, **found.columns}]
+    rows[attribute_values] = [
+        {**place, "attribute": value.attribute, "key": value.key, "value": value.value, "number": value.number}
+        for value in found.open_values
+    ]
+    rows[attribute_artifacts] = [
+        {**place, "attribute": attribute, "uri": uri, "digest": digest} for attribute, uri, digest in found.artifacts
+    ]
+    return found.texts
 
 
 def _tags(key: dict[str, Any], record: JsonObject) -> list[dict[str, Any]]:
@@ -163,4 +205,7 @@ DETAIL_KEYS: Final = {
     version_metrics: ("position",),
     identifiers: ("scheme", "value"),
     aliases: ("name",),
+    search_documents: (),
+    attribute_values: ("schema_number", "attribute", "key"),
+    attribute_artifacts: ("schema_number", "attribute"),
 }

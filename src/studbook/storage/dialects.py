@@ -246,6 +246,62 @@ _ARRAY_TYPES: Final = {
 }
 
 
+# SQLite's full-text index knows rows by a number, which must not change (VACUUM renumbers), so it is kept beside. The index holds
+# no text of its own: what is deleted from it is told by the row that goes.
+_SQLITE_TEXT_INDEX: Final = (
+    "CREATE TABLE search_positions (position INTEGER PRIMARY KEY, record_id BLOB NOT NULL UNIQUE) STRICT",
+    "CREATE VIRTUAL TABLE search_index USING fts5(words, content='', columnsize=0, tokenize='unicode61 remove_diacritics 0')",
+    (
+        "CREATE TRIGGER search_documents_added AFTER INSERT ON search_documents BEGIN "
+        "INSERT INTO search_positions (record_id) VALUES (new.id); "
+        "INSERT INTO search_index (rowid, words) SELECT position, new.words FROM search_positions WHERE record_id = new.id; END"
+    ),
+    (
+        "CREATE TRIGGER search_documents_gone AFTER DELETE ON search_documents BEGIN "
+        "INSERT INTO search_index (search_index, rowid, words) "
+        "SELECT 'delete', position, old.words FROM search_positions WHERE record_id = old.id; "
+        "DELETE FROM search_positions WHERE record_id = old.id; END"
+    ),
+    (
+        "CREATE TRIGGER search_documents_changed AFTER UPDATE ON search_documents BEGIN "
+        "INSERT INTO search_index (search_index, rowid, words) "
+        "SELECT 'delete', position, old.words FROM search_positions WHERE record_id = old.id; "
+        "INSERT INTO search_index (rowid, words) SELECT position, new.words FROM search_positions WHERE record_id = new.id; END"
+    ),
+)
+_POSTGRES_WORDS: Final = "array_to_tsvector(string_to_array(words, ' '))"
+
+
+def create_text_index(connection: Connection) -> None:
+    """Index the words of `search_documents` for full text."""
+    if connection.dialect.name == "sqlite":
+        for statement in _SQLITE_TEXT_INDEX:
+            connection.exec_driver_sql(statement)
+    else:
+        connection.exec_driver_sql(f"CREATE INDEX ix_search_documents_words ON search_documents USING gin ({_POSTGRES_WORDS})")
+
+
+def select_documents(connection: Connection, words: Sequence[str], limit: int) -> sa.Select[Any]:
+    """The ids of documents that have a word beginning with each of these, the newest first; the words are letters and digits."""
+    if connection.dialect.name == "sqlite":
+        query = " ".join(f'"{word}"*' for word in words)
+        return (
+            sa.select(sa.column("record_id", UuidType).label("id"))
+            .select_from(sa.text("search_index CROSS JOIN search_positions ON search_positions.position = search_index.rowid"))
+            .where(sa.text("search_index MATCH :words").bindparams(words=query))
+            .order_by(sa.text("search_index.rowid DESC"))
+            .limit(limit)
+        )
+    query = " & ".join(f"'{word}':*" for word in words)
+    documents = sa.table("search_documents", sa.column("id", UuidType))
+    return (
+        sa.select(documents.c.id)
+        .where(sa.text(f"{_POSTGRES_WORDS} @@ CAST(:words AS tsquery)").bindparams(words=query))
+        .order_by(documents.c.id.desc())
+        .limit(limit)
+    )
+
+
 def make_folder(url: URL) -> None:
     """Make the folder of a database file, for its owner alone."""
     if url.get_backend_name() == "sqlite" and url.database:

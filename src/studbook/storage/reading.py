@@ -22,6 +22,8 @@ from studbook.storage.tables import (
     registered_models,
     retention_classes,
     runs,
+    schema_definitions,
+    schema_versions,
 )
 
 if TYPE_CHECKING:
@@ -43,6 +45,8 @@ TABLES: Final = {
     Kind.LOG_KEY: log_keys,
     Kind.RETENTION_CLASS: retention_classes,
     Kind.LEGAL_HOLD: legal_holds,
+    Kind.SCHEMA: schema_definitions,
+    Kind.SCHEMA_VERSION: schema_versions,
 }
 
 

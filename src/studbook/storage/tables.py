@@ -12,6 +12,9 @@ import sqlalchemy as sa
 
 from studbook.storage.dialects import DETAIL_TABLE_OPTIONS, TABLE_OPTIONS, BigInteger, Bytes, Integer, Real, Text, UuidType
 
+# Characters of a text that stand in an index.
+INDEXED_TEXT: Final = 200
+
 metadata: Final = sa.MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -56,9 +59,22 @@ def _record_columns() -> list[sa.schema.SchemaItem]:
     ]
 
 
+def head_of(column: sa.ColumnElement[str]) -> sa.ColumnElement[str]:
+    """As much of a text as an index holds: PostgreSQL takes 2,704 bytes an entry. Literal, or no index would be recognised."""
+    return sa.func.substr(column, sa.literal_column("1"), sa.literal_column(str(INDEXED_TEXT)))
+
+
 def _belongs_to(table: str, column: str) -> sa.ForeignKeyConstraint:
     """A reference within the namespace: no row without its record."""
     return sa.ForeignKeyConstraint(["namespace_id", column], [f"{table}.namespace_id", f"{table}.id"])
+
+
+def _index_scalars(name: str, table: sa.Table, *key: str) -> None:
+    """Indexes over scalars by key: a number stands in one of them, anything else in the other."""
+    columns = [table.c.namespace_id, *(table.c[part] for part in key)]
+    numbers, texts = table.c.number.is_not(None), table.c.number.is_(None)
+    sa.Index(f"ix_{name}_number", *columns, table.c.number, table.c.version_id, sqlite_where=numbers, postgresql_where=numbers)
+    sa.Index(f"ix_{name}_text", *columns, head_of(table.c.value), table.c.version_id, sqlite_where=texts, postgresql_where=texts)
 
 
 namespaces = _table(
@@ -84,7 +100,10 @@ registered_models = _table(
     _column("archived_at", optional=True),
     # Counts the versions ever made, so that a number is never given twice; the row's lock makes it dense.
     _column("last_version", Integer),
+    # The definition that its versions satisfy; SQLite cannot add a reference to a table that is there.
+    _column("schema_id", UuidType, optional=True),
     sa.UniqueConstraint("namespace_id", "name"),
+    sa.Index("ix_registered_models_schema", "namespace_id", "schema_id"),
 )
 
 model_versions = _table(
@@ -119,9 +138,9 @@ model_tags = _detail_table(
     _key("model_id", UuidType),
     _key("key"),
     _column("value"),
-    sa.Index("ix_model_tags_key_value", "namespace_id", "key", "value"),
     _belongs_to("registered_models", "model_id"),
 )
+sa.Index("ix_model_tags_value", model_tags.c.namespace_id, model_tags.c.key, head_of(model_tags.c.value), model_tags.c.model_id)
 
 version_tags = _detail_table(
     "version_tags",
@@ -129,8 +148,15 @@ version_tags = _detail_table(
     _key("version_id", UuidType),
     _key("key"),
     _column("value"),
-    sa.Index("ix_version_tags_key_value", "namespace_id", "key", "value"),
     _belongs_to("model_versions", "version_id"),
+)
+# The version at the end: what has one value comes in the order of ids, which is that of time.
+sa.Index(
+    "ix_version_tags_value",
+    version_tags.c.namespace_id,
+    version_tags.c.key,
+    head_of(version_tags.c.value),
+    version_tags.c.version_id,
 )
 
 owners = _detail_table(
@@ -152,6 +178,7 @@ parameters = _detail_table(
     _column("number", Real, optional=True),
     _belongs_to("model_versions", "version_id"),
 )
+_index_scalars("parameters", parameters, "name")
 
 version_metrics = _detail_table(
     "version_metrics",
@@ -165,7 +192,7 @@ version_metrics = _detail_table(
     _column("slice", optional=True),
     _column("step", BigInteger, optional=True),
     _column("recorded_at"),
-    sa.Index("ix_version_metrics_name_value", "namespace_id", "name", "value"),
+    sa.Index("ix_version_metrics_value", "namespace_id", "name", "value", "version_id", "position"),
     _belongs_to("model_versions", "version_id"),
 )
 
@@ -182,6 +209,7 @@ artifacts = _detail_table(
     sa.Index("ix_artifacts_digest", "namespace_id", "digest"),
     _belongs_to("model_versions", "version_id"),
 )
+sa.Index("ix_artifacts_uri", artifacts.c.namespace_id, head_of(artifacts.c.uri))
 
 experiments = _table(
     "experiments",
@@ -414,6 +442,85 @@ log_checkpoints = _table(
     # The signed note with the cosignatures of witnesses, as it is served.
     _column("note", Bytes),
     _column("created_at"),
+)
+
+schema_definitions = _table(
+    "schema_definitions",
+    *_record_columns(),
+    _column("name"),
+    # Names the definition's own table, schema_<number>, which is made when its first version is published.
+    _column("number", Integer),
+    _column("last_version", Integer),
+    sa.UniqueConstraint("namespace_id", "name"),
+    sa.UniqueConstraint("number"),
+)
+
+schema_versions = _table(
+    "schema_versions",
+    *_record_columns(),
+    _column("schema_id", UuidType),
+    _column("number", Integer),
+    _column("status"),
+    sa.UniqueConstraint("namespace_id", "schema_id", "number"),
+    _belongs_to("schema_definitions", "schema_id"),
+)
+
+# Work that is going on: versions whose attributes are put where a definition says, chunk by chunk. Gone when it is done.
+schema_backfills = _table(
+    "schema_backfills",
+    _namespace(),
+    _key("id", UuidType),
+    _column("schema_id", UuidType),
+    # One model that took up or dropped the definition; else every model that has it.
+    _column("model_id", UuidType, optional=True),
+    # The attributes that are not ready, as a JSON list of ids; null for all.
+    _column("attributes", optional=True),
+    _column("cursor", UuidType, optional=True),
+    _column("done", Integer),
+    _column("total", Integer),
+    _column("started_at"),
+    _column("fault", optional=True),
+    sa.Index("ix_schema_backfills_schema", "namespace_id", "schema_id"),
+    _belongs_to("schema_definitions", "schema_id"),
+)
+
+# Members of open sets that a definition names, as parameters are kept.
+attribute_values = _detail_table(
+    "attribute_values",
+    _namespace(),
+    _key("version_id", UuidType),
+    _key("schema_number", Integer),
+    _key("attribute", Integer),
+    _key("key"),
+    _column("value"),
+    _column("number", Real, optional=True),
+    _belongs_to("model_versions", "version_id"),
+)
+_index_scalars("attribute_values", attribute_values, "schema_number", "attribute", "key")
+
+# Large or external attributes that a definition names, found by digest.
+attribute_artifacts = _detail_table(
+    "attribute_artifacts",
+    _namespace(),
+    _key("version_id", UuidType),
+    _key("schema_number", Integer),
+    _key("attribute", Integer),
+    _column("uri", optional=True),
+    _column("digest", optional=True),
+    sa.Index("ix_attribute_artifacts_digest", "namespace_id", "digest"),
+    _belongs_to("model_versions", "version_id"),
+)
+
+# The words by which models and their versions are found. `words` holds them all, each marked with its namespace, and is
+# indexed for full text (see dialects); the others say where a word stood, for the order of what is found.
+search_documents = _detail_table(
+    "search_documents",
+    _namespace(),
+    _key("id", UuidType),
+    _column("kind"),
+    _column("words"),
+    _column("name_words"),
+    _column("tag_words"),
 )
 
 retention_classes = _table(
