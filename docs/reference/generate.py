@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
+import json
 import re
 import sys
 from pathlib import Path
@@ -17,6 +19,8 @@ from studbook.domain import errors
 from studbook.domain.documents import IngestDocument
 from studbook.domain.events import Action
 from studbook.http.app import create_app
+from studbook.schemas.definition import Attribute, Definition, Store
+from studbook.schemas.standards import find_property, list_standards, load_standard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -214,6 +218,116 @@ def _text(value: Any) -> str:  # noqa: ANN401 - any public name
     return "\n\n".join(f"```text\n{inspect.cleandoc(part)}\n```" if part.startswith("    ") else part for part in parts)
 
 
+KEPT = {
+    Store.COLUMN: "in a typed column of the definition's own table: filters compare it, lists are sorted by it. *Indexed* ones are found without reading the others; *facets* are counted by value",
+    Store.KEY_VALUE: "as a row for each key, so that every key can be filtered by, though nobody foresaw it",
+    Store.FULL_TEXT: "in the index of words: a search finds it by any word in it",
+    Store.ARTIFACT: "elsewhere: the record holds the address and the SHA-256 digest, and is found by that digest",
+    Store.PRIVATE: "where it can be erased: the audit log holds a salted hash of it, never the value",
+    Store.DOCUMENT: "in the record alone: shown, not searched through this name",
+}
+FORMATS = {"date": "day", "date-time": "time", "duration": "length of time"}
+TYPES = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false"}
+# Text, a number, true, false or null.
+SCALAR = {"string", "number", "boolean", "null"}
+
+
+def standards_page() -> str:
+    """The schema definitions that are shipped."""
+    lines = [
+        "# Standard schemas",
+        "",
+        "Schema definitions that Studbook ships. Each is a JSON Schema (2020-12) of what a writer says of a record, and a list of",
+        "*attributes*: names for places in it, with where each value is kept. Nothing is required that a record can do without;",
+        "what must be there for a purpose is for policies to say. Names that begin with `studbook.` are kept for these.",
+        "",
+        "| definition | versions | attributes | what it is for |",
+        "|---|---|---|---|",
+    ]
+    for name, versions in list_standards().items():
+        shown = load_standard(name)
+        numbers = ", ".join(str(version) for version in versions)
+        lines.append(f"| [{name}](schemas/{name}.md) | {numbers} | {len(shown.attributes)} | {shown.description} |")
+    return "\n".join(lines)
+
+
+def standard_page(name: str) -> str:
+    """The newest version of a definition: its attributes, and its JSON Schema."""
+    shown = load_standard(name)
+    document: Any = shown.json_schema
+    stores = dict.fromkeys(
+        attribute.store for attribute in sorted(shown.attributes, key=lambda item: list(Store).index(item.store))
+    )
+    lines = [
+        f"# {name}",
+        "",
+        f"{shown.description} Version {list_standards()[name][-1]}; one of the [standard schemas](../standard-schemas.md).",
+        "",
+        "## Attributes",
+        "",
+        "*Place* is a JSON Pointer into the document below; `*` stands for every member. A value is kept",
+        "",
+        *(f"- `{store.value}`: {KEPT[store]}." for store in stores),
+        "",
+        "The last column says what other formats and laws call it; a law is given by its paragraph (`ai-act` and `annex-…`: EU AI Act).",
+        "",
+        "| name | place | type | kept | meaning | elsewhere |",
+        "|---|---|---|---|---|---|",
+        *(_attribute_row(shown, attribute) for attribute in shown.attributes),
+        "",
+        "## The document",
+        "",
+        *_members_table(document),
+    ]
+    for part, schema in document.get("$defs", {}).items():
+        lines += ["", f"### {part}", "", *_members_table(schema)]
+    return "\n".join(lines)
+
+
+def _attribute_row(definition: Definition, attribute: Attribute) -> str:
+    described = find_property(definition, attribute.path or "") or {}
+    # Of an open set the members have a type, the set has a meaning.
+    whole = find_property(definition, (attribute.path or "").removesuffix("/*")) or {}
+    kept = [f"`{attribute.store.value}`"]
+    if attribute.store is Store.COLUMN:
+        kept += ["indexed"] * attribute.index + ["facet"] * attribute.facet
+    elsewhere = "<br>".join(f"{name}: `{term}`" for name, term in attribute.export.items())
+    cells = [f"`{attribute.name}`", f"`{attribute.path}`", _kind(described), ", ".join(kept), whole["description"], elsewhere]
+    return f"| {' | '.join(cells)} |"
+
+
+def _members_table(schema: dict[str, Any]) -> Iterator[str]:
+    yield from ("| member | type | needed | meaning |", "|---|---|---|---|")
+    for place, member, needed in _members(schema, ""):
+        examples = ", ".join(f"`{json.dumps(example, ensure_ascii=False)}`" for example in member.get("examples", ()))
+        meaning = f"{member['description']}{f' For example {examples}.' if examples else ''}"
+        yield f"| `{place}` | {_kind(member)} | {'yes' if needed else ''} | {meaning} |"
+
+
+def _members(schema: dict[str, Any], place: str) -> Iterator[tuple[str, dict[str, Any], bool]]:
+    for name, member in schema["properties"].items():
+        yield f"{place}/{name}", member, name in schema.get("required", ())
+        if "properties" in member:
+            yield from _members(member, f"{place}/{name}")
+
+
+def _kind(schema: dict[str, Any]) -> str:
+    if "$ref" in schema:
+        name = schema["$ref"].rpartition("/")[2]
+        return f"[{name}](#{name})"
+    if "enum" in schema:
+        return "one of " + ", ".join(f"`{value}`" for value in schema["enum"])
+    kind = schema.get("type", "anything")
+    if kind == "array":
+        return f"list of {_kind(schema['items'])}"
+    if kind == "object":
+        inner = schema.get("additionalProperties")
+        return f"object of {_kind(inner)}" if isinstance(inner, dict) else "object"
+    if isinstance(kind, list):
+        return "scalar" if set(kind) == SCALAR else " or ".join(TYPES[option] for option in kind)
+    return FORMATS.get(schema.get("format", ""), TYPES.get(kind, kind))
+
+
 PAGES = {
     "settings.md": settings_page,
     "errors.md": errors_page,
@@ -222,6 +336,8 @@ PAGES = {
     "ingestion-document.md": document_page,
     "cli.md": cli_page,
     "sdk.md": sdk_page,
+    "standard-schemas.md": standards_page,
+    **{f"schemas/{name}.md": functools.partial(standard_page, name) for name in list_standards()},
 }
 
 
@@ -234,6 +350,7 @@ def render(name: str) -> str:
 def main() -> None:
     """Write every page."""
     for name in PAGES:
+        (HERE / name).parent.mkdir(exist_ok=True)
         (HERE / name).write_text(render(name))
         sys.stdout.write(f"docs/reference/{name}\n")
 
