@@ -252,6 +252,22 @@ class MatchesAnswer(BaseModel):
     """Every record that carries an identifier."""
 
     items: list[FoundAnswer]
+    truncated: bool
+
+
+class ResolvedAnswer(BaseModel):
+    """What one of several identifiers means."""
+
+    identifier: str
+    matches: list[FoundAnswer]
+    truncated: bool
+    error: str | None = Field(default=None, description="why the text can mean nothing")
+
+
+class ResolvedListAnswer(BaseModel):
+    """What each of several identifiers means, in their order."""
+
+    items: list[ResolvedAnswer]
 
 
 class NodeAnswer(BaseModel):

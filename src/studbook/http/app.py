@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
 
-from studbook.domain import documents
+from studbook.domain import documents, identifiers
 from studbook.http import pages, problems
 from studbook.http.answers import Problem
 from studbook.http.edge import Edge
@@ -23,6 +23,7 @@ from studbook.http.routes import (
     ingest,
     models,
     operations,
+    resolving,
     tokens,
     versions,
 )
@@ -44,6 +45,7 @@ _BODIES = (
     documents.NewDeployment,
     documents.DeploymentPatch,
     documents.NewToken,
+    identifiers.IdentifierList,
     documents.NewShard,
     documents.NewLogKey,
     documents.LogKeyPatch,
@@ -83,7 +85,7 @@ def create_app(registry: Registry, settings: Settings, *, local_caller: Caller |
     app.state.registry = registry
     app.state.settings = settings
     app.state.local_caller = local_caller
-    for module in (ingest, models, versions, data, deployments, discovery, tokens, audit, custody):
+    for module in (ingest, models, versions, data, deployments, discovery, resolving, tokens, audit, custody):
         app.include_router(module.router, prefix=PREFIX, responses={"default": _PROBLEM})
     app.include_router(operations.router)
     app.include_router(pages.router, include_in_schema=False)

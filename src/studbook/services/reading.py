@@ -94,17 +94,6 @@ def get_by_id(connection: Connection, kind: Kind, namespace_id: int, record_id: 
     return show(row)
 
 
-def resolve(connection: Connection, namespace_id: int, reference: Reference) -> list[Found]:
-    """Every record that a reference means.
-
-    Raises NotFoundError when there is none.
-    """
-    found = find_records(connection, namespace_id, [reference])[reference]
-    if not found:
-        raise NotFoundError("no record of this namespace carries that name or identifier")
-    return found
-
-
 def get_record(connection: Connection, namespace_id: int, reference: Reference, text: str) -> Found:
     """The one record that a reference means.
 

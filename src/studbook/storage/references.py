@@ -33,13 +33,21 @@ from studbook.storage.tables import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from uuid import UUID
 
     from sqlalchemy.engine import Connection
 
 # More matches than a person would read; the answer says that it was cut.
 MATCH_LIMIT: Final = 100
+# Fewer than the 32,766 parameters that a statement of SQLite may have.
+_IDS_AT_ONCE: Final = 10_000
+# Records that are found by name, and how they are called.
+NAMED: Final[dict[Kind, tuple[sa.Table, Callable[[str], str]]]] = {
+    Kind.MODEL: (registered_models, model_name),
+    Kind.DATASET: (datasets, dataset_name),
+    Kind.EXPERIMENT: (experiments, "experiments/{}".format),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +62,7 @@ class Found:
 
 
 def find_records(connection: Connection, namespace_id: int, references: Iterable[Reference]) -> dict[Reference, list[Found]]:
-    """What each reference means: nothing, one record, or (a digest, a commit) several.
+    """What each reference means: nothing, one record, or (a digest, a commit) several, at most one more than `MATCH_LIMIT`.
 
     One query for each form of reference that occurs, however many there are.
     """
@@ -71,9 +79,9 @@ def find_records(connection: Connection, namespace_id: int, references: Iterable
         ids |= _ids_by_identifier(connection, namespace_id, identified)
     for reference in by_form.get(ById, ()):
         ids[reference] = [reference.id]
-    for reference in by_form.get(ByName, ()):
-        found[reference] = _find_by_name(connection, namespace_id, reference)
-    nodes = _find_nodes(connection, namespace_id, {record_id for matches in ids.values() for record_id in matches})
+    if named := by_form.get(ByName):
+        found |= _find_by_name(connection, namespace_id, named)
+    nodes = find_nodes(connection, namespace_id, {record_id for matches in ids.values() for record_id in matches})
     for reference, matches in ids.items():
         wanted = reference.kind if isinstance(reference, ById) else None
         found[reference] = [
@@ -82,13 +90,15 @@ def find_records(connection: Connection, namespace_id: int, references: Iterable
     return found
 
 
-def _find_nodes(connection: Connection, namespace_id: int, ids: set[UUID]) -> dict[UUID, Found]:
-    if not ids:
-        return {}
-    rows = connection.execute(_NODES, {"namespace": namespace_id, "ids": list(ids)})
-    return {
-        record_id: Found(record_id, Kind(kind), name, generation, digest) for record_id, kind, name, generation, digest in rows
-    }
+def find_nodes(connection: Connection, namespace_id: int, ids: Iterable[UUID]) -> dict[UUID, Found]:
+    """The records with these ids that have a place in the lineage, by id."""
+    wanted = list(ids)
+    found = {}
+    for start in range(0, len(wanted), _IDS_AT_ONCE):
+        rows = connection.execute(_NODES, {"namespace": namespace_id, "ids": wanted[start : start + _IDS_AT_ONCE]})
+        for record_id, kind, name, generation, digest in rows:
+            found[record_id] = Found(record_id, Kind(kind), name, generation, digest)
+    return found
 
 
 # Built once: composing a statement takes longer than running it.
@@ -177,34 +187,61 @@ def _ids_by_identifier(
     )
     for scheme, value, record_id in connection.execute(statement):
         found[ByIdentifier(scheme, value)].append(record_id)
-    for reference in references:
-        if reference.scheme == "sha256":
-            found[reference] += _ids_by_digest(connection, namespace_id, f"sha256:{reference.value}")
-        elif reference.scheme == "git":
-            found[reference] += _ids_by_commit(connection, namespace_id, reference.value)
+    digests = {f"sha256:{reference.value}": reference for reference in references if reference.scheme == "sha256"}
+    commits = {reference.value: reference for reference in references if reference.scheme == "git"}
+    for statement_of, keys in ((_by_digest, digests), (_by_commit, commits)):
+        if keys:
+            for key, record_id in connection.execute(statement_of(), {"namespace": namespace_id, "keys": list(keys)}):
+                found[keys[key]].append(record_id)
     return found
 
 
-def _ids_by_digest(connection: Connection, namespace_id: int, digest: str) -> list[UUID]:
-    versions = sa.select(artifacts.c.version_id).where(artifacts.c.namespace_id == namespace_id, artifacts.c.digest == digest)
-    data = sa.select(dataset_versions.c.id).where(
-        dataset_versions.c.namespace_id == namespace_id, dataset_versions.c.digest == digest
+@functools.cache
+def _by_digest() -> sa.Select[Any]:
+    """Who carries each digest: versions with such an artifact, and dataset versions."""
+    return first_of_each(
+        sa.union(
+            sa.select(artifacts.c.digest.label("key"), artifacts.c.version_id.label("id")).where(
+                _is_among(artifacts, artifacts.c.digest)
+            ),
+            sa.select(dataset_versions.c.digest, dataset_versions.c.id).where(
+                _is_among(dataset_versions, dataset_versions.c.digest)
+            ),
+        )
     )
-    return list(connection.execute(sa.union(versions, data).limit(MATCH_LIMIT)).scalars())
 
 
-def _ids_by_commit(connection: Connection, namespace_id: int, commit: str) -> list[UUID]:
-    matching_runs = sa.and_(runs.c.namespace_id == namespace_id, runs.c.code_commit == commit)
-    versions = sa.select(model_versions.c.id).where(
-        model_versions.c.namespace_id == namespace_id, model_versions.c.run_id.in_(sa.select(runs.c.id).where(matching_runs))
+@functools.cache
+def _by_commit() -> sa.Select[Any]:
+    """What came of each commit: runs, and the versions they made."""
+    same_run = sa.and_(model_versions.c.namespace_id == runs.c.namespace_id, model_versions.c.run_id == runs.c.id)
+    among = _is_among(runs, runs.c.code_commit)
+    return first_of_each(
+        sa.union(
+            sa.select(runs.c.code_commit.label("key"), runs.c.id.label("id")).where(among),
+            sa.select(runs.c.code_commit, model_versions.c.id).select_from(runs.join(model_versions, same_run)).where(among),
+        )
     )
-    return list(connection.execute(sa.union(sa.select(runs.c.id).where(matching_runs), versions).limit(MATCH_LIMIT)).scalars())
 
 
-def _find_by_name(connection: Connection, namespace_id: int, reference: ByName) -> list[Found]:
-    table, name = {
-        Kind.MODEL: (registered_models, model_name(reference.name)),
-        Kind.DATASET: (datasets, dataset_name(reference.name)),
-    }.get(reference.kind, (experiments, f"experiments/{reference.name}"))
-    statement = sa.select(table.c.id).where(table.c.namespace_id == namespace_id, table.c.name == reference.name)
-    return [Found(record_id, reference.kind, name) for record_id in connection.execute(statement).scalars()]
+def _is_among(table: sa.Table, column: sa.Column[Any]) -> sa.ColumnElement[bool]:
+    return sa.and_(table.c.namespace_id == sa.bindparam("namespace"), column.in_(sa.bindparam("keys", expanding=True)))
+
+
+def first_of_each(matches: sa.SelectBase) -> sa.Select[Any]:
+    """Of rows with `key` and `id`, the oldest of each key: one more than are shown, so that there being more can be said."""
+    every = matches.subquery()
+    place = sa.func.row_number().over(partition_by=every.c.key, order_by=every.c.id).label("place")
+    ranked = sa.select(every.c.key, every.c.id, place).subquery()
+    return sa.select(ranked.c.key, ranked.c.id).where(ranked.c.place <= MATCH_LIMIT + 1).order_by(ranked.c.key, ranked.c.id)
+
+
+def _find_by_name(connection: Connection, namespace_id: int, references: Sequence[ByName]) -> dict[Reference, list[Found]]:
+    found: dict[Reference, list[Found]] = {reference: [] for reference in references}
+    for kind, (table, resource_name) in NAMED.items():
+        names = [reference.name for reference in references if reference.kind is kind]
+        if names:
+            statement = sa.select(table.c.name, table.c.id).where(table.c.namespace_id == namespace_id, table.c.name.in_(names))
+            for name, record_id in connection.execute(statement):
+                found[ByName(kind, name)] = [Found(record_id, kind, resource_name(name))]
+    return found

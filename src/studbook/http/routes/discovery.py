@@ -1,4 +1,4 @@
-"""Finding records: search, identifiers, lineage, differences."""
+"""Finding records: search, lineage, differences."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Query
 from starlette.responses import Response
 
 from studbook.domain.names import parse_reference
-from studbook.http.answers import DiffAnswer, LineageAnswer, MatchesAnswer, VersionAnswer, answered, json_response, page
+from studbook.http.answers import DiffAnswer, LineageAnswer, VersionAnswer, answered, json_response, page
 from studbook.http.auth import CurrentPaging, CurrentSession
 from studbook.http.routes import Filter
 from studbook.services import lineage, listing, reading
@@ -35,14 +35,6 @@ def search(
     with session.database.read() as connection:
         body = listing.search(connection, session.namespace_id, paging, text=q, model=model, tag=tag, order_by=order_by)
     return json_response(body)
-
-
-@router.get("/resolve", responses=answered(MatchesAnswer))
-def resolve(session: CurrentSession, identifier: _Reference) -> Response:
-    """Every record that an identifier, a UUID or a name means."""
-    with session.database.read() as connection:
-        found = reading.resolve(connection, session.namespace_id, parse_reference(identifier))
-    return json_response({"items": [{"kind": match.kind.value, "name": match.name, "id": str(match.id)} for match in found]})
 
 
 @router.get("/lineage/{node:path}", responses=answered(LineageAnswer))
