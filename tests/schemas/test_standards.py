@@ -248,6 +248,13 @@ def test_what_the_sdk_finds_out_of_a_run_fits() -> None:
     assert faults("studbook.run", {"environment": {"seed": str(2**70)}}) == []
 
 
+def test_a_text_that_the_registry_takes_empty_may_be_empty() -> None:
+    assert faults(VERSION, {"description": ""}) == []
+    assert faults("studbook.model", {"description": ""}) == []
+    assert faults("studbook.dataset-version", {"description": ""}) == []
+    assert faults("studbook.run", {"error": "", "code": {"entry_point": "", "command": ""}}) == []
+
+
 def changed(document: dict[str, Any], place: str, value: Any) -> dict[str, Any]:
     """A copy with another value at a place; what leads there is made."""
     result = copy.deepcopy(document)
