@@ -27,8 +27,8 @@ class EmbeddedTransport(httpx.BaseTransport):
         settings = Settings()
         self._registry = open_registry(database_url, settings=settings)
         prepare(self._registry)
-        app = create_app(self._registry, settings, local_caller=first_caller(self._registry.database))
-        self._transport = httpx.ASGITransport(app=app)
+        self._app = create_app(self._registry, settings, local_caller=first_caller(self._registry.database))
+        self._transport = httpx.ASGITransport(app=self._app)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="studbook-embedded", daemon=True)
         self._thread.start()
@@ -43,15 +43,28 @@ class EmbeddedTransport(httpx.BaseTransport):
         return httpx.Response(response.status_code, headers=response.headers, content=await response.aread())
 
     def close(self) -> None:
-        """Finish waiting writes and close the database."""
+        """Answer what is under way, finish waiting writes and close the database."""
         if self._loop.is_running():
+            asyncio.run_coroutine_threadsafe(self._finish(), self._loop).result()
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
             self._loop.close()
             self._registry.close()
 
+    async def _finish(self) -> None:
+        """Let those go who wait for a change, and everybody else come to an end."""
+        self._app.state.lookout.close()
+        if others := asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.wait(others)
+
     def _wait(self, work: Coroutine[Any, Any, httpx.Response]) -> httpx.Response:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        answer = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return answer.result()
+        except BaseException:
+            # Whoever waited was interrupted: nobody wants the answer any more.
+            answer.cancel()
+            raise
 
 
 def open_transport(place: str) -> EmbeddedTransport:

@@ -78,7 +78,7 @@ def test_facts_are_added_and_identity_is_not_changed(api: httpx.Client) -> None:
     patched = api.patch(
         "/models/churn", json={"description": "churn", "tags": {"team": "growth"}, "owners": [{"name": "a", "email": "a@b"}]}
     )
-    assert (patched.status_code, patched.headers["ETag"]) == (200, '"2"')
+    assert (patched.status_code, patched.headers["ETag"].partition(".")[0]) == (200, '"2')
     assert api.patch("/models/churn", json={"tags": {"team": None}}).json()["tags"] == {}
     version = api.patch("/models/churn/versions/1", json={"description": "old", "tags": {"a": "b"}, "archived": True}).json()
     assert version["archived_at"]

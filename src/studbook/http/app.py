@@ -27,6 +27,8 @@ from studbook.http.routes import (
     tokens,
     versions,
 )
+from studbook.http.stopping import told_to_stop
+from studbook.http.watching import Lookout
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -67,10 +69,13 @@ def create_app(registry: Registry, settings: Settings, *, local_caller: Caller |
 
     With `local_caller` no token is asked for: only for an application that no network reaches.
     """
+    lookout = Lookout(registry)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        yield
+        with told_to_stop(lookout.close):
+            yield
+        lookout.close()
         registry.close()
 
     app = FastAPI(
@@ -85,6 +90,7 @@ def create_app(registry: Registry, settings: Settings, *, local_caller: Caller |
     app.state.registry = registry
     app.state.settings = settings
     app.state.local_caller = local_caller
+    app.state.lookout = lookout
     for module in (ingest, models, versions, data, deployments, discovery, resolving, tokens, audit, custody):
         app.include_router(module.router, prefix=PREFIX, responses={"default": _PROBLEM})
     app.include_router(operations.router)

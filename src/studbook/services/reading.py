@@ -5,10 +5,12 @@ A record's stored bytes are already JSON, so a read adds what changes beside it 
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from studbook.domain.canonical import canonical_json
 from studbook.domain.errors import MalformedInputError, NotFoundError
 from studbook.domain.names import ByAlias, ByNumber, Kind, Reference, dataset_name, model_name, version_name
 from studbook.services.recording import etag
@@ -39,16 +41,31 @@ class Shown:
 
 def show(row: Any, extra: JsonObject | None = None) -> Shown:  # noqa: ANN401 - a row of any record's table, of today or the past
     """A record's row as the API shows it."""
-    mark = etag(row.revision)
+    mark = record_etag(row.id, row.revision, extra or {})
     added = json.dumps({"etag": mark, "updated_at": row.updated_at, **(extra or {})}, ensure_ascii=False)
     return Shown(added.encode()[:-1] + b"," + row.record[1:], mark)
+
+
+def record_etag(record_id: UUID, revision: int, extra: JsonObject) -> str:
+    """The ETag of what the API shows: of the record's revision and, where they are shown, of its aliases or latest version.
+
+    Those change without the record, and `latest` or an alias may come to mean another version at the same revision.
+    """
+    beside = {name: extra[name] for name in _BESIDE if name in extra}
+    if not beside:
+        return etag(revision)
+    return etag(revision, hashlib.sha256(canonical_json([str(record_id), beside])).hexdigest()[:8])
+
+
+# What is shown with a record and changes without it.
+_BESIDE: Final = ("aliases", "latest_version")
 
 
 def get_model(connection: Connection, namespace_id: int, name: str) -> Shown:
     """A registered model."""
     row = storage.find_by_name(connection, Kind.MODEL, namespace_id, name)
     if row is None:
-        raise NotFoundError(f"there is no model {name!r}; its versions would be under {model_name(name)}")
+        raise missing_model(name)
     return show(row, {"latest_version": row.last_version or None})
 
 
@@ -59,6 +76,36 @@ def get_version(connection: Connection, namespace_id: int, place: ByNumber | ByA
         raise missing_version(place)
     row, aliases = found
     return show(row, {"aliases": aliases})
+
+
+def get_model_etag(connection: Connection, namespace_id: int, name: str) -> str:
+    """The ETag of a model as it is shown, without reading the record."""
+    row = storage.find_model_mark(connection, namespace_id, name)
+    if row is None:
+        raise missing_model(name)
+    return record_etag(row.id, row.revision, {"latest_version": row.last_version or None})
+
+
+def get_version_etag(connection: Connection, namespace_id: int, place: ByNumber | ByAlias) -> str:
+    """The ETag of a model version as it is shown, without reading the record."""
+    found = storage.find_version_mark(connection, namespace_id, place)
+    if found is None:
+        raise missing_version(place)
+    row, aliases = found
+    return record_etag(row.id, row.revision, {"aliases": aliases})
+
+
+def get_alias_etag(connection: Connection, namespace_id: int, model: str, alias: str) -> str:
+    """The ETag of an alias, which is its model's."""
+    revision = storage.find_alias_mark(connection, namespace_id, model, alias)
+    if revision is None:
+        raise missing_version(ByAlias(model, alias))
+    return etag(revision)
+
+
+def missing_model(name: str) -> NotFoundError:
+    """What to say of a model that is not there."""
+    return NotFoundError(f"there is no model {name!r}; its versions would be under {model_name(name)}")
 
 
 def missing_version(place: ByNumber | ByAlias) -> NotFoundError:

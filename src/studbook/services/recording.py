@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from studbook.domain.canonical import JsonObject, canonical_json, read_canonical
@@ -221,15 +222,19 @@ def check_match(if_match: str | None, revision: int) -> None:
     """Raise StaleRecordError when `If-Match` names another revision than the current one."""
     if if_match is None or if_match.strip() == "*":
         return
-    current = etag(revision)
-    if current not in {part.strip() for part in if_match.split(",")}:
-        message = f"the record is at {current}, not at {if_match.strip()[:80]}; read it again and decide anew"
+    # What an ETag says beside the revision is of other records, and is not what this write would overwrite.
+    given = {int(match[1]) for part in if_match.split(",") if (match := _ETAG.fullmatch(part.strip()))}
+    if revision not in given:
+        message = f"the record is at {etag(revision)}, not at {if_match.strip()[:80]}; read it again and decide anew"
         raise StaleRecordError(message, [Violation("", StaleRecordError.code, message)])
 
 
-def etag(revision: int) -> str:
-    """The ETag of a record at a revision."""
-    return f'"{revision}"'
+def etag(revision: int, beside: str = "") -> str:
+    """The ETag of a record at a revision; `beside` marks what is shown with it and changes without it."""
+    return f'"{revision}.{beside}"' if beside else f'"{revision}"'
+
+
+_ETAG: Final = re.compile(r'"([0-9]{1,10})(?:\.[0-9a-f]{8})?"')
 
 
 def heading(recorder: Recorder, kind: Kind, found: Found) -> JsonObject:

@@ -85,6 +85,44 @@ def find_version_with_aliases(
     return (rows[0], [row.alias for row in rows if row.alias is not None]) if rows else None
 
 
+def find_version_mark(connection: Connection, namespace_id: int, place: ByNumber | ByAlias) -> tuple[Row[Any], list[str]] | None:
+    """Of a model version only id and revision, and the names of its aliases in order; one statement."""
+    statement, parameters = _version_query(namespace_id, place, "mark")
+    rows = connection.execute(statement, parameters).all()
+    return (rows[0], [row.alias for row in rows if row.alias is not None]) if rows else None
+
+
+def find_model_mark(connection: Connection, namespace_id: int, name: str) -> Row[Any] | None:
+    """Of a model only id, revision and `last_version`."""
+    return connection.execute(_MODEL_MARK, {"namespace": namespace_id, "model": name}).one_or_none()
+
+
+def find_alias_mark(connection: Connection, namespace_id: int, model: str, alias: str) -> int | None:
+    """The revision of the model that has this alias."""
+    parameters = {"namespace": namespace_id, "model": model, "alias": alias}
+    revision: int | None = connection.execute(_ALIAS_MARK, parameters).scalar_one_or_none()
+    return revision
+
+
+_MODEL_MARK: Final[sa.Select[Any]] = sa.select(
+    registered_models.c.id, registered_models.c.revision, registered_models.c.last_version
+).where(registered_models.c.namespace_id == sa.bindparam("namespace"), registered_models.c.name == sa.bindparam("model"))
+_ALIAS_MARK: Final[sa.Select[Any]] = (
+    sa.select(registered_models.c.revision)
+    .select_from(
+        registered_models.join(
+            aliases,
+            sa.and_(aliases.c.namespace_id == registered_models.c.namespace_id, aliases.c.model_id == registered_models.c.id),
+        )
+    )
+    .where(
+        registered_models.c.namespace_id == sa.bindparam("namespace"),
+        registered_models.c.name == sa.bindparam("model"),
+        aliases.c.name == sa.bindparam("alias"),
+    )
+)
+
+
 def _version_query(namespace_id: int, place: ByNumber | ByAlias, purpose: str) -> tuple[sa.Select[Any], dict[str, Any]]:
     if isinstance(place, ByAlias):
         return _version_statement("alias", purpose), {"namespace": namespace_id, "model": place.model, "alias": place.alias}
@@ -97,19 +135,19 @@ def _version_query(namespace_id: int, place: ByNumber | ByAlias, purpose: str) -
 @functools.cache
 def _version_statement(form: str, purpose: str) -> sa.Select[Any]:
     """Built once for each form: composing a statement takes longer than running it."""
-    statement = (
-        columns(model_versions, model_versions.c.model_id, model_versions.c.number)
-        .select_from(
-            registered_models.join(
-                model_versions,
-                sa.and_(
-                    model_versions.c.namespace_id == registered_models.c.namespace_id,
-                    model_versions.c.model_id == registered_models.c.id,
-                ),
-            )
+    if purpose == "mark":
+        chosen = sa.select(model_versions.c.id, model_versions.c.revision)
+    else:
+        chosen = columns(model_versions, model_versions.c.model_id, model_versions.c.number)
+    statement = chosen.select_from(
+        registered_models.join(
+            model_versions,
+            sa.and_(
+                model_versions.c.namespace_id == registered_models.c.namespace_id,
+                model_versions.c.model_id == registered_models.c.id,
+            ),
         )
-        .where(registered_models.c.namespace_id == sa.bindparam("namespace"), registered_models.c.name == sa.bindparam("model"))
-    )
+    ).where(registered_models.c.namespace_id == sa.bindparam("namespace"), registered_models.c.name == sa.bindparam("model"))
     if form == "alias":
         named = sa.select(aliases.c.version_id).where(
             aliases.c.namespace_id == registered_models.c.namespace_id,
@@ -122,7 +160,7 @@ def _version_statement(form: str, purpose: str) -> sa.Select[Any]:
         statement = statement.where(model_versions.c.number == number)
     if purpose == "locked":
         return statement.with_for_update(of=model_versions)
-    if purpose == "shown":
+    if purpose in {"shown", "mark"}:
         known = aliases.alias("known")
         same = sa.and_(known.c.namespace_id == model_versions.c.namespace_id, known.c.version_id == model_versions.c.id)
         return statement.add_columns(known.c.name.label("alias")).outerjoin(known, same).order_by(known.c.name)

@@ -15,6 +15,9 @@ PREFIX: Final = "/api/v1/namespaces/{namespace}"
 PathName = Annotated[str, Path(max_length=1024), AfterValidator(unquote)]
 PathId = Annotated[UUID, Path()]
 IfMatch = Annotated[str | None, Header(max_length=1024, description='the ETag that the record must still have, such as "3"')]
+IfNoneMatch = Annotated[
+    str | None, Header(max_length=1024, description="ETags of which the caller has the record: 304 when it is one of them")
+]
 Filter = Annotated[str | None, Query(max_length=1024)]
 AsOf = Annotated[
     str | None,

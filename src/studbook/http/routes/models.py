@@ -9,11 +9,12 @@ from starlette.responses import Response
 
 from studbook.domain.documents import AliasTarget, ModelPatch
 from studbook.domain.names import Kind
-from studbook.http.answers import AliasAnswer, LoggedEventAnswer, ModelAnswer, answered, json_response, page, record_response
+from studbook.http.answers import AliasAnswer, LoggedEventAnswer, ModelAnswer, answered, json_response, page
 from studbook.http.auth import CurrentPaging, CurrentSession
 from studbook.http.bodies import body_of, read_patch_of
+from studbook.http.conditional import NOT_MODIFIED, unless_known
 from studbook.http.receipts import Wait, WaitFor, event_headers, written
-from studbook.http.routes import AsOf, Filter, IfMatch, PathName, body_schema
+from studbook.http.routes import AsOf, Filter, IfMatch, IfNoneMatch, PathName, body_schema
 from studbook.services import history, listing, models, past, reading
 
 router = APIRouter(tags=["models"])
@@ -36,13 +37,18 @@ def list_models(
     return json_response(body)
 
 
-@router.get("/models/{model}", responses=answered(ModelAnswer))
-def get_model(session: CurrentSession, model: PathName, as_of: AsOf = None) -> Response:
+@router.get("/models/{model}", responses=answered(ModelAnswer) | NOT_MODIFIED)
+def get_model(session: CurrentSession, model: PathName, as_of: AsOf = None, if_none_match: IfNoneMatch = None) -> Response:
     """A registered model, as it is or was."""
+    namespace_id = session.namespace_id
     with session.database.read() as connection:
-        if as_of is None:
-            return record_response(reading.get_model(connection, session.namespace_id, model))
-        return record_response(past.get_model(connection, session.namespace_id, model, as_of))
+        if as_of is not None:
+            return unless_known(if_none_match, lambda: past.get_model(connection, namespace_id, model, as_of))
+        return unless_known(
+            if_none_match,
+            lambda: reading.get_model(connection, namespace_id, model),
+            lambda: reading.get_model_etag(connection, namespace_id, model),
+        )
 
 
 @router.get("/models/{model}/history", responses=answered(page(LoggedEventAnswer)))
@@ -71,11 +77,15 @@ def list_aliases(session: CurrentSession, model: PathName, paging: CurrentPaging
         return json_response(models.list_aliases(connection, session.namespace_id, model, paging))
 
 
-@router.get("/models/{model}/aliases/{alias}", responses=answered(AliasAnswer))
-def get_alias(session: CurrentSession, model: PathName, alias: PathName) -> Response:
+@router.get("/models/{model}/aliases/{alias}", responses=answered(AliasAnswer) | NOT_MODIFIED)
+def get_alias(session: CurrentSession, model: PathName, alias: PathName, if_none_match: IfNoneMatch = None) -> Response:
     """The version an alias names."""
     with session.database.read() as connection:
-        return record_response(models.show_alias(connection, session.namespace_id, model, alias))
+        return unless_known(
+            if_none_match,
+            lambda: models.show_alias(connection, session.namespace_id, model, alias),
+            lambda: reading.get_alias_etag(connection, session.namespace_id, model, alias),
+        )
 
 
 @router.put("/models/{model}/aliases/{alias}", responses=answered(AliasAnswer), openapi_extra=body_schema(AliasTarget))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
 from starlette.responses import Response
 
 from studbook.domain.documents import NewEvaluation, NewMetrics, VersionPatch
@@ -21,13 +24,22 @@ from studbook.http.answers import (
     page,
     record_response,
 )
-from studbook.http.auth import CurrentPaging, CurrentSession
+from studbook.http.auth import CurrentPaging, CurrentSession, Session
 from studbook.http.bodies import body_of, read_patch_of
+from studbook.http.conditional import NOT_MODIFIED, not_modified, unless_known
+from studbook.http.event_stream import MEDIA_TYPE, stream_version, until_gone, wants_events
 from studbook.http.receipts import Wait, WaitFor, written
-from studbook.http.routes import AsOf, Filter, IfMatch, PathName, body_schema
+from studbook.http.routes import AsOf, Filter, IfMatch, IfNoneMatch, PathName, body_schema
+from studbook.http.watching import Watched
 from studbook.services import history, listing, past, reading, versions
+from studbook.services.reading import Shown
 
 router = APIRouter(tags=["versions"])
+
+_EVENTS: dict[int | str, dict[str, Any]] = {
+    200: {"model": VersionAnswer, "content": {MEDIA_TYPE: {"schema": {"type": "string"}}}}
+}
+_WATCHED = _EVENTS | NOT_MODIFIED
 
 
 @router.get("/models/{model}/versions", responses=answered(page(VersionAnswer)))
@@ -37,14 +49,52 @@ def list_versions(session: CurrentSession, model: PathName, paging: CurrentPagin
         return json_response(listing.list_versions(connection, session.namespace_id, model, paging))
 
 
-@router.get("/models/{model}/versions/{version}", responses=answered(VersionAnswer))
-def get_version(session: CurrentSession, model: PathName, version: PathName, as_of: AsOf = None) -> Response:
+@router.get("/models/{model}/versions/{version}", responses=answered(VersionAnswer) | NOT_MODIFIED)
+def get_version(
+    session: CurrentSession, model: PathName, version: PathName, as_of: AsOf = None, if_none_match: IfNoneMatch = None
+) -> Response:
     """A version by its number, as `latest`, or by `@alias`; as it is or was."""
-    place = parse_place(model, version)
+    place, namespace_id = parse_place(model, version), session.namespace_id
     with session.database.read() as connection:
-        if as_of is None:
-            return record_response(reading.get_version(connection, session.namespace_id, place))
-        return record_response(past.get_version(connection, session.namespace_id, place, as_of))
+        if as_of is not None:
+            return unless_known(if_none_match, lambda: past.get_version(connection, namespace_id, place, as_of))
+        return unless_known(
+            if_none_match,
+            lambda: reading.get_version(connection, namespace_id, place),
+            lambda: reading.get_version_etag(connection, namespace_id, place),
+        )
+
+
+@router.get("/models/{model}/versions/{version}/watch", responses=_WATCHED)
+async def watch_version(
+    request: Request,
+    session: CurrentSession,
+    model: PathName,
+    version: PathName,
+    seconds: Annotated[float, Query(alias="timeout", ge=1, le=120, description="seconds after which the answer is 304")] = 30,
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    """Wait until a version, `latest` or an `@alias` is another than the caller has, or else until it changes.
+
+    Answered at once when a change is stored. With `Accept: text/event-stream` the answer is a stream: an event `version` with
+    the version as it is and each time that it changes, `gone` when there is none any more, comments in between; its ids are
+    ETags.
+    """
+    watched = Watched(session.namespace_id, parse_place(model, version))
+    if wants_events(request):
+        shown = await run_in_threadpool(_read_version, session, watched)
+        return stream_version(request, session.caller.namespace, watched, shown, if_none_match)
+    gone = asyncio.ensure_future(until_gone(request))
+    try:
+        seen = await request.app.state.lookout.find_change(watched, if_none_match, seconds, gone)
+    finally:
+        gone.cancel()
+    return record_response(seen) if isinstance(seen, Shown) else not_modified(seen)
+
+
+def _read_version(session: Session, watched: Watched) -> Shown:
+    with session.database.read() as connection:
+        return reading.get_version(connection, watched.namespace_id, watched.place)
 
 
 @router.get("/models/{model}/versions/{version}/history", responses=answered(page(LoggedEventAnswer)))

@@ -20,6 +20,7 @@ from studbook.services.audit.integration import BATCH, integrate
 from studbook.services.audit.publishing import HaltError, Published, UnsignedError
 from studbook.services.audit.snapshots import find_reach, take_snapshot
 from studbook.services.caller import local_caller
+from studbook.services.changes import Changes
 from studbook.storage import log
 from studbook.storage.database import UNANSWERED
 
@@ -71,6 +72,8 @@ class LogKeeper:
         self._snapshot_every = snapshot_every
         # How far the last snapshot of each shard reaches, by namespace and shard.
         self._snapshots: dict[tuple[int, int], int] = {}
+        # Who else wants to know of commits.
+        self.changes = Changes()
         self._changed = threading.Condition()
         self._due: set[int] = set()
         self._waiters: list[_Waiter] = []
@@ -139,6 +142,7 @@ class LogKeeper:
         with self._changed:
             self._due |= namespaces
             self._changed.notify()
+        self.changes.tell(namespaces)
 
     def wait(self, namespace_id: int, events: Collection[UUID], seconds: float) -> Future[list[Placed]]:
         """Where events stand once signed checkpoints cover them; nowhere when that takes longer, or nobody here signs."""

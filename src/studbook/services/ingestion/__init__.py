@@ -20,7 +20,8 @@ from studbook.services.ingestion.inputs import InputStager
 from studbook.services.ingestion.planning import Planner
 from studbook.services.ingestion.resolution import Resolution, Wants
 from studbook.services.ingestion.versions import stage_model, stage_version
-from studbook.services.recording import Recorder, etag
+from studbook.services.reading import record_etag
+from studbook.services.recording import Recorder
 from studbook.storage import ingestion as storage
 from studbook.storage.tables import idempotency_keys
 
@@ -141,7 +142,7 @@ def _stage(recorder: Recorder, resolution: Resolution, document: IngestDocument,
         found, number, drawn = stage_version(recorder, resolution, document.model.name, document.version, plan, staged)
         edges += drawn
         model = {"name": model_name(document.model.name), "id": str(head.id), "created": created}
-        version = {"name": found.name, "id": str(found.id), "number": number, "etag": etag(1)}
+        version = {"name": found.name, "id": str(found.id), "number": number, "etag": record_etag(found.id, 1, {"aliases": []})}
     run = staged.run
     return {
         "model": model,
