@@ -38,6 +38,7 @@ _JOINING: Final = KEYWORDS - {"not", "exists"}
 _CURLY: Final = frozenset("\u201c\u201d\u201e\u2018\u2019\u201a\u00ab\u00bb")
 _STRING = re.compile(r""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'""", re.DOTALL)
 _PIECE = re.compile(_STRING.pattern + r"|[\w./:@+%-]+|[=!<>~]+|&+|\|+|.", re.DOTALL)
+_OPEN_PART = re.compile(r"""[.@]["']""")
 _FIGURE = re.compile(r"-?[0-9]")
 _PLAIN = re.compile(r"[\w./:@+%-]+")
 
@@ -68,11 +69,10 @@ def check_operator(sign: str, column: int, *, label: bool) -> None:
 
 
 class _Stop(NamedTuple):
-    """Where the parser stopped: the text before, the piece it could not take, the text after, and what it would have taken."""
+    """Where the parser stopped: the text before, the piece it could not take, and what it would have taken."""
 
     before: str
     piece: str
-    after: str
     accepted: frozenset[str]
 
     @property
@@ -95,9 +95,12 @@ def explain(text: str, position: int, accepted: frozenset[str]) -> str:
     if position >= len(text):
         at_end = _explain_end(text, accepted)
         return place(len(text) + 1, at_end) if text.strip() else at_end
+    if _OPEN_PART.match(text, position):
+        # A name ended where its quoted part is not closed: the quote is at fault, not the dot before it.
+        position += 1
     found = _PIECE.match(text, position)
     piece = found[0] if found else text[position]
-    stop = _Stop(text[:position], piece, text[position + len(piece) :], accepted)
+    stop = _Stop(text[:position], piece, accepted)
     for find_fault in (
         _find_foreign_sign,
         _find_fault_of_value,
@@ -127,9 +130,8 @@ def _explain_end(text: str, accepted: frozenset[str]) -> str:
 
 def _find_foreign_sign(stop: _Stop) -> str | None:
     piece = stop.piece
-    mark = stop.after[:1] if piece in {".", "@"} and stop.touches else piece
-    if mark in {'"', "'"}:
-        return f"the quote {mark} is not closed; write another {mark} at the end of the text, and \\{mark} for one inside it"
+    if piece in {'"', "'"}:
+        return f"the quote {piece} is not closed; write another {piece} at the end of the text, and \\{piece} for one inside it"
     if piece in _CURLY:
         return f"{show(piece)} is not a quote here; write straight quotes, \" or '"
     if piece[0] == "!" and "NOT" in stop.accepted:

@@ -86,7 +86,7 @@ class _Builder(Transformer[Token, "Expression"]):
     def value(self, parts: list[Token]) -> Value:
         (token,) = parts
         try:
-            return read_word(token) if token.type == "WORD" else read_string(token)
+            return read_word(str(token)) if token.type == "WORD" else read_string(token)
         except BadLiteralError as error:
             refuse(_column(token), str(error))
 
