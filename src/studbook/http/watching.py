@@ -90,6 +90,8 @@ class Lookout:
             await asyncio.wait(ends, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._waiters.discard(waiter)
+            if not self._waiters:
+                self._stirred.set()
         seen = waiter.done.result() if waiter.done.done() else None
         if isinstance(seen, StudbookError):
             raise seen
