@@ -32,6 +32,8 @@ def test_orders(text: str, order: Order) -> None:
     ("text", "sentence"),
     [
         ("", "the order names no field; write one such as created_at, or -created_at for the newest first"),
+        ("\n", "the order names no field; write one such as created_at, or -created_at for the newest first"),
+        ("- asc", "column 3: `asc` is not a field; did you mean `metrics.asc`, `params.asc` or `tags.asc`?"),
         ("-", "the order names no field; write one such as created_at, or -created_at for the newest first"),
         ("-modle", "column 2: `modle` is not a field; did you mean `model`?"),
         ("auc", "column 1: `auc` is not a field; did you mean `metrics.auc`, `params.auc` or `tags.auc`?"),

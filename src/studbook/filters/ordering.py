@@ -60,13 +60,14 @@ def _read_order(text: str, catalogue: Catalogue) -> Order:
 def _check_form(text: str) -> None:
     if len(text) > ORDER_LIMIT:
         refuse(0, f"the order has {len(text):,} characters; one field of at most {ORDER_LIMIT:,} is read")
-    if not text.strip(" -"):
+    if not text.strip().strip("-").strip():
         refuse(0, "the order names no field; write one such as created_at, or -created_at for the newest first")
     if text.lstrip().startswith("+"):
-        refuse(1, "the smallest comes first without a sign; leave out `+`")
+        refuse(text.index("+") + 1, "the smallest comes first without a sign; leave out `+`")
     field, *direction = text.rsplit(maxsplit=1)
-    if direction and direction[0].lower() in {"asc", "desc"}:
-        written = f"{'-' if direction[0].lower() == 'desc' else ''}{field.strip().lstrip('-')}"
+    named = field.strip().lstrip("-")
+    if named and direction and direction[0].lower() in {"asc", "desc"}:
+        written = f"-{named}" if direction[0].lower() == "desc" else named
         refuse(len(text.rstrip()) - len(direction[0]) + 1, f"{show(direction[0])} is written as a sign: {show(written)}")
     if "," in text and not any(mark in text for mark in "{\"'"):
         refuse(text.index(",") + 1, "answers are sorted by one field; leave out the others")
