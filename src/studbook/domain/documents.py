@@ -115,10 +115,33 @@ class Owner(Document):
     email: Annotated[str, Field(max_length=320, pattern=r"^[^@\s]+@[^@\s]+$")] | None = None
 
 
+_SchemaNumber = Annotated[int, Field(ge=1, le=2**31 - 1)]
+
+
+class SchemaChoice(Document):
+    """The schema definition that the versions of a model must satisfy: the newest published version in this range."""
+
+    name: Label
+    min_version: _SchemaNumber | None = None
+    max_version: _SchemaNumber | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare_name(cls, value: Any) -> Any:  # noqa: ANN401 - whatever stood in the document
+        return {"name": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _range_holds_something(self) -> Self:
+        if self.min_version and self.max_version and self.min_version > self.max_version:
+            raise PydanticCustomError("empty_range", "'min_version' is greater than 'max_version'; no version lies between")
+        return self
+
+
 class ModelPart(Document):
     """The registered model; made when it does not exist, otherwise matched by name."""
 
     name: Name
+    schema_: Annotated[SchemaChoice | None, Field(alias="schema")] = None
     description: Text | None = None
     owners: Annotated[tuple[Owner, ...], Field(strict=False, max_length=100)] = ()
     tags: Annotated[Tags, Field(default_factory=dict)]
@@ -276,8 +299,9 @@ class IngestDocument(Document):
 
 
 class ModelPatch(Document):
-    """Later facts about a registered model; a tag set to null is removed."""
+    """Later facts about a registered model; a tag set to null is removed, and so is the definition of its versions."""
 
+    schema_: Annotated[SchemaChoice | None, Field(alias="schema")] = None
     description: Text | None = None
     owners: Annotated[tuple[Owner, ...], Field(strict=False, max_length=100)] | None = None
     tags: Annotated[dict[Key, Annotated[str, Field(max_length=4096)] | None], Field(max_length=500)] | None = None
@@ -345,6 +369,13 @@ class NewToken(Document):
 
 # A reason is kept in the log for ever, so it must not be personal itself.
 _Reason = Annotated[str, Field(min_length=3, max_length=2000)]
+
+
+class NewInference(Document):
+    """A definition to be drafted from the versions of a model."""
+
+    model: Name
+    name: Label | None = None
 
 
 class NewErasure(Document):

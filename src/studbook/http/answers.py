@@ -56,14 +56,34 @@ class OwnerAnswer(BaseModel):
     email: str | None
 
 
+class SchemaChoiceAnswer(BaseModel):
+    """The definition that a model's versions must satisfy."""
+
+    name: str
+    id: str
+    min_version: int | None
+    max_version: int | None
+
+
+class HeldAnswer(BaseModel):
+    """The version of a definition that a model version was held against."""
+
+    name: str
+    id: str
+    version: int
+
+
 class ModelAnswer(RecordAnswer):
     """A registered model."""
+
+    model_config = {"populate_by_name": True}
 
     model: str
     description: str | None
     owners: list[OwnerAnswer]
     tags: dict[str, str]
     aliases: dict[str, int]
+    schema_: SchemaChoiceAnswer | None = Field(default=None, alias="schema")
     archived_at: str | None
     latest_version: int | None
     personal: list[str]
@@ -123,8 +143,11 @@ class InputAnswer(LinkAnswer):
 class VersionAnswer(RecordAnswer):
     """A model version."""
 
+    model_config = {"populate_by_name": True}
+
     model: str
     number: int
+    schema_: HeldAnswer | None = Field(default=None, alias="schema")
     description: str | None
     archived_at: str | None
     parameters: dict[str, Any]

@@ -24,11 +24,13 @@ from studbook.http.routes import (
     models,
     operations,
     resolving,
+    schemas,
     tokens,
     versions,
 )
 from studbook.http.stopping import told_to_stop
 from studbook.http.watching import Lookout
+from studbook.schemas.definition import Definition
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -56,6 +58,8 @@ _BODIES = (
     documents.HoldPatch,
     documents.RetentionPeriod,
     documents.NewPurge,
+    Definition,
+    documents.NewInference,
 )
 _PROBLEM = {
     "model": Problem,
@@ -91,7 +95,7 @@ def create_app(registry: Registry, settings: Settings, *, local_caller: Caller |
     app.state.settings = settings
     app.state.local_caller = local_caller
     app.state.lookout = lookout
-    for module in (ingest, models, versions, data, deployments, discovery, resolving, tokens, audit, custody):
+    for module in (ingest, models, versions, data, deployments, discovery, resolving, schemas, tokens, audit, custody):
         app.include_router(module.router, prefix=PREFIX, responses={"default": _PROBLEM})
     app.include_router(operations.router)
     app.include_router(pages.router, include_in_schema=False)

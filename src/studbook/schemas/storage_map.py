@@ -178,7 +178,7 @@ def _texts(value: Any) -> Iterator[str]:  # noqa: ANN401 - any JSON value
 
 
 def compile_map(schema_id: UUID, schema: str, number: int, versions: Sequence[tuple[int, Sequence[Attribute]]]) -> StorageMap:
-    """The map of a definition from its published versions (number, attributes), oldest first."""
+    """The map of a definition of model versions from its published versions (number, attributes), oldest first."""
     newest: dict[int, Attribute] = {}
     since: dict[int, int] = {}
     taken: dict[str, int] = {}

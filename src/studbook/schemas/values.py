@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 # What an index can hold on both engines: 2,704 bytes on PostgreSQL, at up to four bytes a character.
 INDEXED_TEXT_LIMIT: Final = 512
 _DURATION: Final = re.compile(
-    r"P(?!$)(?:(\d+(?:\.\d+)?)W)?(?:(\d+(?:\.\d+)?)D)?(?:T(?!$)(?:(\d+(?:\.\d+)?)H)?(?:(\d+(?:\.\d+)?)M)?(?:(\d+(?:\.\d+)?)S)?)?"
+    r"P(?!$)(?:([0-9]+(?:\.[0-9]+)?)W)?(?:([0-9]+(?:\.[0-9]+)?)D)?(?:T(?!$)(?:([0-9]+(?:\.[0-9]+)?)H)?(?:([0-9]+(?:\.[0-9]+)?)M)?(?:([0-9]+(?:\.[0-9]+)?)S)?)?"
 )
+_TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})")
+_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _SECONDS: Final = (604_800, 86_400, 3_600, 60, 1)
 EXPECTED: Final = {
     ValueType.STRING: f"text of at most {INDEXED_TEXT_LIMIT} characters",
@@ -62,17 +64,16 @@ def _boolean(value: Any) -> int | None:  # noqa: ANN401 - any JSON value
 
 
 def _timestamp(value: Any) -> str | None:  # noqa: ANN401 - any JSON value
-    if not isinstance(value, str):
+    if not isinstance(value, str) or not _TIME.fullmatch(value):
         return None
     try:
-        moment = datetime.fromisoformat(value)
-        return format_time(moment.astimezone(UTC)) if moment.tzinfo else None
+        return format_time(datetime.fromisoformat(value.upper()).astimezone(UTC))
     except (ValueError, OverflowError):
         return None
 
 
 def _date(value: Any) -> str | None:  # noqa: ANN401 - any JSON value
-    if not isinstance(value, str):
+    if not isinstance(value, str) or not _DAY.fullmatch(value):
         return None
     try:
         return date.fromisoformat(value).isoformat()

@@ -12,7 +12,7 @@ from studbook.domain.names import ByAlias, ByNumber, Kind, dataset_name, parse_r
 from studbook.domain.paging import Page, read_page
 from studbook.services.reading import get_by_id, get_record, missing_version, show
 from studbook.storage import listing as storage
-from studbook.storage import reading
+from studbook.storage import reading, schemas
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -61,6 +61,23 @@ def list_versions(connection: Connection, namespace_id: int, model: str, paging:
     page = paging.read(f"versions {namespace_id} {model}", int)
     rows = storage.list_versions(connection, namespace_id, page.after, page.size, model_id=head.id)
     return _page_of_versions(connection, namespace_id, rows, page, lambda row: (row.number,))
+
+
+def list_schemas(connection: Connection, namespace_id: int, paging: Paging) -> bytes:
+    """Schema definitions by name."""
+    page = paging.read(f"schemas {namespace_id}", str)
+    rows = storage.list_schemas(connection, namespace_id, page.after, page.size)
+    return _page_of(rows, page, lambda row: (row.name,), lambda row: {"latest_version": row.last_version or None})
+
+
+def list_schema_versions(connection: Connection, namespace_id: int, name: str, paging: Paging) -> bytes:
+    """The versions of a schema definition, newest first."""
+    head = schemas.find_definition(connection, namespace_id, name)
+    if head is None:
+        raise NotFoundError(f"there is no schema definition {name!r}")
+    page = paging.read(f"schema versions {namespace_id} {name}", int)
+    rows = storage.list_schema_versions(connection, namespace_id, page.after, page.size, schema_id=head.id)
+    return _page_of(rows, page, lambda row: (row.number,))
 
 
 def list_datasets(connection: Connection, namespace_id: int, paging: Paging) -> bytes:
@@ -142,38 +159,6 @@ def list_run_metrics(connection: Connection, namespace_id: int, run_id: UUID, na
     return page_of_values(rows, page, lambda row: (row.name, row.position), _point)
 
 
-def search(
-    connection: Connection,
-    namespace_id: int,
-    paging: Paging,
-    *,
-    text: str | None,
-    model: str | None,
-    tag: str | None,
-    order_by: str | None,
-) -> bytes:
-    """Model versions by words, model and tag; newest first unless `order_by` says otherwise."""
-    order = order_by or "-created_at"
-    field, descending = order.removeprefix("-"), order.startswith("-")
-    if not (field in {"created_at", "number"} or (field.startswith("metrics.") and len(field) > len("metrics."))):
-        message = f"{field[:80]!r} cannot be sorted by; use metrics.NAME, created_at or number, with '-' for the greatest first"
-        raise MalformedInputError.at("/order_by", "bad_order", message)
-    kind = float if field.startswith("metrics.") else int if field == "number" else str
-    page = paging.read(f"search {namespace_id} {text} {model} {tag} {order}", kind, str)
-    rows = storage.search_versions(
-        connection,
-        namespace_id,
-        (page.after[0], _read_id(page.after[1])) if page.after else None,
-        page.size,
-        text=text,
-        model=model,
-        tag=_read_tag(tag),
-        order_by=field,
-        descending=descending,
-    )
-    return _page_of_versions(connection, namespace_id, rows, page, lambda row: (row.rank, str(row.id)))
-
-
 def _read_tag(text: str | None) -> tuple[str, str] | None:
     if text is None:
         return None
@@ -188,10 +173,14 @@ def _by_id(row: Any) -> tuple[str]:  # noqa: ANN401 - a row of any record's tabl
 
 
 def _after_id(page: Page) -> tuple[UUID] | None:
-    return (_read_id(page.after[0]),) if page.after else None
+    return (read_id(page.after[0]),) if page.after else None
 
 
-def _read_id(text: str) -> UUID:
+def read_id(text: str) -> UUID:
+    """The id in a page token.
+
+    Raises MalformedInputError.
+    """
     try:
         return UUID(text)
     except ValueError:
@@ -205,7 +194,7 @@ def _page_of(
     key: Callable[[Any], tuple[Any, ...]],
     extra: Callable[[Any], JsonObject] = lambda _: {},
 ) -> bytes:
-    return _join([show(row, extra(row)).body for row in rows[: page.size]], _next_token(rows, page, key))
+    return join_page([show(row, extra(row)).body for row in rows[: page.size]], _next_token(rows, page, key))
 
 
 def _page_of_versions(
@@ -228,7 +217,7 @@ def page_of_values(
 ) -> bytes:
     """A page of what is no record: each row as the value it stands for."""
     shown = [json.dumps(value(row), ensure_ascii=False).encode() for row in rows[: page.size]]
-    return _join(shown, _next_token(rows, page, key))
+    return join_page(shown, _next_token(rows, page, key))
 
 
 def _metric(row: Any) -> JsonObject:  # noqa: ANN401 - a row of the metrics' table
@@ -244,5 +233,7 @@ def _next_token(rows: Sequence[Row[Any]], page: Page, key: Callable[[Any], tuple
     return page.token(key(rows[page.size - 1])) if len(rows) > page.size else None
 
 
-def _join(shown: list[bytes], token: str | None) -> bytes:
-    return b'{"items":[' + b",".join(shown) + b'],"next_page_token":' + json.dumps(token).encode() + b"}"
+def join_page(shown: list[bytes], token: str | None, more: JsonObject | None = None) -> bytes:
+    """A page as JSON bytes, with further members."""
+    rest = b"," + json.dumps(more, ensure_ascii=False).encode()[1:] if more else b"}"
+    return b'{"items":[' + b",".join(shown) + b'],"next_page_token":' + json.dumps(token).encode() + rest

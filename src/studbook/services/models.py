@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from studbook.domain.documents import Access, AliasTarget, ModelPatch
 from studbook.domain.errors import ConflictError, InvalidDocumentError, NotFoundError
@@ -13,6 +14,8 @@ from studbook.services.ingestion.resolution import load_record
 from studbook.services.listing import page_of_values
 from studbook.services.reading import Shown, get_model, missing_version
 from studbook.services.recording import Recorder, check_match, etag
+from studbook.services.schemas.backfilling import start_backfill
+from studbook.services.schemas.contracts import find_choices, load_contracts, unknown_schema
 from studbook.storage import facts
 from studbook.storage import reading as storage
 from studbook.storage.listing import list_aliases as list_alias_rows
@@ -41,9 +44,12 @@ def change_model(database: Database, caller: Caller, name: str, patch: ModelPatc
         record = load_record(row.record)
         recorder = Recorder(transaction, caller)
         changed = _patched(record, patch, recorder.now)
+        if "schema_" in patch.model_fields_set:
+            changed["schema"] = _choose_schema(transaction, caller, name, patch)
         if changed != record:
             action = archiving_action(record, changed, Action.MODEL_ARCHIVED, Action.MODEL_RESTORED, Action.MODEL_CHANGED)
             recorder.amend(action, row, changed)
+            _move_attributes(transaction, caller, row.id, record.get("schema"), changed.get("schema"), recorder.now)
         transaction.flush()
         return get_model(transaction.connection, caller.namespace_id, name).after(recorder)
 
@@ -64,6 +70,32 @@ def _patched(record: JsonObject, patch: ModelPatch, now: str) -> JsonObject:
     if patch.archived is not None:
         changed["archived_at"] = archived_at(record, now, archived=patch.archived)
     return changed
+
+
+def _choose_schema(transaction: Transaction, caller: Caller, name: str, patch: ModelPatch) -> JsonObject | None:
+    """What the record says of the definition that the patch gives the model."""
+    if patch.schema_ is None:
+        return None
+    connection, namespace_id = transaction.connection, caller.namespace_id
+    chosen = find_choices(connection, namespace_id, {name: patch.schema_})[name]
+    if chosen is None:
+        raise InvalidDocumentError.at("/schema", "unknown_schema", unknown_schema(patch.schema_.name))
+    contract = load_contracts(connection, namespace_id, {name: chosen})[name]
+    if isinstance(contract, ConflictError):
+        raise contract
+    return chosen
+
+
+def _move_attributes(
+    transaction: Transaction, caller: Caller, model_id: UUID, before: JsonObject | None, after: JsonObject | None, now: str
+) -> None:
+    """Begin to put the attributes of a model's versions where another definition says."""
+    if (before or {}).get("id") == (after or {}).get("id"):
+        return
+    transaction.flush()
+    for chosen in (before, after):
+        if chosen is not None:
+            start_backfill(transaction, caller.namespace_id, UUID(chosen["id"]), now, model_id=model_id)
 
 
 def merge_tags(tags: dict[str, str], patch: dict[str, str | None]) -> dict[str, str]:

@@ -195,6 +195,9 @@ def alias_rows(namespace_id: int, record: JsonObject, version_ids: Mapping[int, 
     ]
 
 
+# What a definition's attributes put beside a version, apart from the definition's own table.
+ATTRIBUTE_TABLES: Final = (attribute_values, attribute_artifacts)
+
 # By what a detail row is told from the others of its record; the rest of its primary key is the record's.
 DETAIL_KEYS: Final = {
     model_tags: ("key",),

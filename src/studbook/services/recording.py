@@ -18,6 +18,7 @@ from studbook.domain.types import format_time
 from studbook.merkle.hashing import leaf_hash
 from studbook.services.edges import edge_row
 from studbook.services.projection import BELONGS_TO, DETAIL_KEYS, columns_of, details_of
+from studbook.services.schemas.contracts import find_map
 from studbook.storage import facts, history
 from studbook.storage.reading import TABLES
 from studbook.storage.tables import detached_values, events, lineage_edges, lineage_nodes, outbox, private_values
@@ -25,6 +26,7 @@ from studbook.storage.tables import detached_values, events, lineage_edges, line
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from studbook.schemas.storage_map import StorageMap
     from studbook.services.caller import Caller
     from studbook.services.edges import Edge
     from studbook.storage.references import Found
@@ -73,11 +75,13 @@ class Recorder:
         generation: int | None = None,
         edges: Sequence[Edge] = (),
         detail: JsonObject | None = None,
+        storage_map: StorageMap | None = None,
     ) -> UUID:
         """Stage a new record with its rows, its edges and its first event, and return the event's id.
 
         `belongs_to` is the id of the model, dataset or experiment it belongs to; `more` are columns beside the record.
-        With a generation the record becomes a node of the lineage graph.
+        With a generation the record becomes a node of the lineage graph. `storage_map` says where the attributes of a
+        version are kept, when its model has a definition.
         """
         kind, record_id, namespace_id = Kind(record["kind"]), UUID(record["id"]), self.caller.namespace_id
         rendered = canonical_json(record)
@@ -96,7 +100,7 @@ class Recorder:
             if kind in BELONGS_TO:
                 row[BELONGS_TO[kind]] = belongs_to
             self.transaction.stage(TABLES[kind], row)
-            for table, rows in details_of(namespace_id, record).items():
+            for table, rows in details_of(namespace_id, record, storage_map).items():
                 self.transaction.stage(table, *rows)
         if generation is not None:
             node = {"namespace_id": namespace_id, "id": record_id, "kind": kind.value, "name": record["name"]}
@@ -137,9 +141,12 @@ class Recorder:
 
     def _amend_details(self, before: JsonObject, after: JsonObject) -> None:
         """Replace the detail rows that differ."""
-        old, new = details_of(self.caller.namespace_id, before), details_of(self.caller.namespace_id, after)
+        connection, namespace_id = self.transaction.connection, self.caller.namespace_id
+        versioned = after["kind"] == Kind.MODEL_VERSION
+        storage_map = find_map(connection, namespace_id, after["model"]) if versioned else None
+        old, new = details_of(namespace_id, before, storage_map), details_of(namespace_id, after, storage_map)
         for table, rows in new.items():
-            names = DETAIL_KEYS[table]
+            names = DETAIL_KEYS.get(table, ())
             known = {tuple(row[name] for name in names): row for row in old.get(table, ())}
             wanted = {tuple(row[name] for name in names): row for row in rows}
             gone = [row for key, row in known.items() if wanted.get(key) != row]

@@ -16,6 +16,7 @@ from studbook.services.ingestion.versions import metric_entries
 from studbook.services.models import archived_at, archiving_action, merge_tags
 from studbook.services.reading import Shown, get_version, missing_version
 from studbook.services.recording import Recorder, check_match
+from studbook.services.schemas.contracts import check_change
 from studbook.storage import graph
 from studbook.storage import reading as storage
 from studbook.storage.references import Found
@@ -54,6 +55,7 @@ def change_version(
         recorder = Recorder(transaction, caller)
         changed = _patched(recorder, row, record, patch)
         if changed != record:
+            check_change(transaction.connection, caller.namespace_id, record, changed)
             action = archiving_action(record, changed, Action.VERSION_ARCHIVED, Action.VERSION_RESTORED, Action.VERSION_CHANGED)
             recorder.amend(action, row, changed)
         transaction.flush()
@@ -119,6 +121,7 @@ def _evaluate(
         staged, edges = _stage_run(recorder, resolution, document, plan, row, record)
         entries = metric_entries(document.metrics, measured_on, staged, recorder.now)
         changed = {**record, "metrics": record["metrics"] + entries}
+        check_change(transaction.connection, caller.namespace_id, record, changed)
         recorder.amend(action, row, changed, edges=edges)
         transaction.flush()
         answer = {

@@ -6,6 +6,7 @@ Column types, connection set-up, transactions and bulk insertion differ; everyth
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -14,7 +15,12 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.dialects import sqlite
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.pool import NullPool, QueuePool
+
+from studbook.schemas.definition import ValueType
+from studbook.schemas.paths import AttributePath
+from studbook.schemas.values import read_value
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL, Connection, Engine
@@ -107,6 +113,7 @@ def _make_sqlite_engine(url: URL, pool_size: int, *, reading: bool) -> Engine:
         connection.isolation_level = None
         # SQLite's own lower() knows ASCII only.
         connection.create_function("lower", 1, _lower, deterministic=True)
+        connection.create_function("studbook_attribute", 4, _read_attribute, deterministic=True)
         cursor = connection.cursor()
         # WAL lets readers go on during a write; FULL makes a commit survive a power failure.
         cursor.execute("PRAGMA journal_mode = WAL")
@@ -129,6 +136,85 @@ def _make_sqlite_engine(url: URL, pool_size: int, *, reading: bool) -> Engine:
 
 def _lower(text: str | None) -> str | None:
     return None if text is None else text.lower()
+
+
+class read_first(sa.sql.functions.GenericFunction[Any]):  # noqa: N801 - named as it is called
+    """A column whose table is to be read before the one it is compared with.
+
+    SQLite, which has no histograms, would choose by guess; it looks nothing up by an expression. PostgreSQL decides by itself.
+    """
+
+    inherit_cache = True
+
+    def __init__(self, column: sa.ColumnElement[Any]) -> None:
+        super().__init__(column)
+        self.type = column.type
+
+
+@compiles(read_first, "sqlite")
+def _first_on_sqlite(element: Any, compiler: Any, **options: Any) -> str:  # noqa: ANN401 - SQLAlchemy's signature
+    return f"+{compiler.process(element.clauses, **options)}"
+
+
+@compiles(read_first, "postgresql")
+def _first_on_postgresql(element: Any, compiler: Any, **options: Any) -> str:  # noqa: ANN401 - SQLAlchemy's signature
+    return str(compiler.process(element.clauses, **options))
+
+
+class holds_text(sa.sql.functions.GenericFunction[bool]):  # noqa: N801 - named as it is called
+    """Whether a text has another in it, by code points and with regard to case."""
+
+    type = sa.Boolean()
+    inherit_cache = True
+
+
+@compiles(holds_text, "sqlite")
+def _holds_on_sqlite(element: Any, compiler: Any, **options: Any) -> str:  # noqa: ANN401 - SQLAlchemy's signature
+    return f"(instr({compiler.process(element.clauses, **options)}) > 0)"
+
+
+@compiles(holds_text, "postgresql")
+def _holds_on_postgresql(element: Any, compiler: Any, **options: Any) -> str:  # noqa: ANN401 - SQLAlchemy's signature
+    return f"(strpos({compiler.process(element.clauses, **options)}) > 0)"
+
+
+def attribute_of(
+    record: sa.ColumnElement[bytes], steps: Sequence[str], kind: ValueType, hidden: str = ""
+) -> sa.ColumnElement[Any]:
+    """An attribute's value, as a column keeps it, out of a stored record; null where the place `hidden` is personal."""
+    return _attribute_value(record, json.dumps(list(steps)), kind.value, hidden)
+
+
+class _attribute_value(sa.sql.functions.GenericFunction[Any]):  # noqa: N801 - a function of SQL
+    inherit_cache = True
+
+    def __init__(self, record: Any, steps: str, kind: str, hidden: str) -> None:  # noqa: ANN401 - a column
+        super().__init__(record, sa.literal(steps), sa.literal(kind), sa.literal(hidden))
+        self.type = _ATTRIBUTE_TYPES[ValueType(kind)]
+
+
+_ATTRIBUTE_TYPES: Final[dict[ValueType, Any]] = {
+    kind: sa.Text() if kind in (ValueType.STRING, ValueType.TIMESTAMP, ValueType.DATE) else sa.Double() for kind in ValueType
+}
+
+
+@compiles(_attribute_value, "sqlite")
+def _attribute_on_sqlite(element: Any, compiler: Any, **options: Any) -> str:  # noqa: ANN401 - SQLAlchemy's signature
+    return f"studbook_attribute({compiler.process(element.clauses, **options)})"
+
+
+@compiles(_attribute_value, "postgresql")
+def _attribute_on_postgresql(element: Any, compiler: Any, **options: Any) -> str:  # noqa: ANN401 - SQLAlchemy's signature
+    called = f"studbook_attribute({compiler.process(element.clauses, **options)})"
+    return called if isinstance(element.type, sa.Text) else f"CAST({called} AS double precision)"
+
+
+def _read_attribute(record: bytes, steps: str, kind: str, hidden: str) -> Any:  # noqa: ANN401 - what a column keeps
+    read = json.loads(record)
+    if any(hidden == place or hidden.startswith(f"{place}/") for place in read["personal"]):
+        return None
+    value = AttributePath(tuple(json.loads(steps))).find(read)
+    return read_value(ValueType(kind), value)
 
 
 def overwrite_deleted(connection: Connection) -> None:
@@ -270,6 +356,56 @@ _SQLITE_TEXT_INDEX: Final = (
     ),
 )
 _POSTGRES_WORDS: Final = "array_to_tsvector(string_to_array(words, ' '))"
+
+
+# What `studbook.schemas.values` does, for PostgreSQL; the tests hold the two together.
+_POSTGRES_ATTRIBUTE: Final = r"""
+CREATE OR REPLACE FUNCTION studbook_attribute(record bytea, steps text, kind text, hidden text) RETURNS text
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    body jsonb := convert_from(record, 'UTF8')::jsonb;
+    value jsonb := body #> ARRAY(SELECT jsonb_array_elements_text(steps::jsonb));
+    raw text := value #>> '{}';
+    type text := jsonb_typeof(value);
+    parts text[];
+BEGIN
+    IF EXISTS (
+        SELECT 1 FROM jsonb_array_elements_text(body -> 'personal') AS place
+        WHERE hidden = place OR starts_with(hidden, place || '/')
+    ) THEN
+        RETURN NULL;
+    ELSIF kind = 'string' AND type = 'string' AND char_length(raw) <= 512 THEN
+        RETURN raw;
+    ELSIF kind = 'number' AND type = 'number' THEN
+        RETURN raw;
+    ELSIF kind = 'integer' AND type = 'number' AND raw::numeric = trunc(raw::numeric) THEN
+        RETURN raw;
+    ELSIF kind = 'boolean' AND type = 'boolean' THEN
+        RETURN CASE raw WHEN 'true' THEN '1' ELSE '0' END;
+    ELSIF kind = 'timestamp' AND type = 'string'
+        AND raw ~ '^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)$' THEN
+        RETURN to_char(raw::timestamptz AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"');
+    ELSIF kind = 'date' AND type = 'string' AND raw ~ '^\d{4}-\d\d-\d\d$' THEN
+        RETURN to_char(raw::date, 'YYYY-MM-DD');
+    ELSIF kind = 'duration' AND type = 'string' AND length(raw) <= 64 THEN
+        parts := regexp_match(raw, '^P(?!$)(?:(\d+(?:\.\d+)?)W)?(?:(\d+(?:\.\d+)?)D)?'
+            '(?:T(?!$)(?:(\d+(?:\.\d+)?)H)?(?:(\d+(?:\.\d+)?)M)?(?:(\d+(?:\.\d+)?)S)?)?$');
+        IF parts IS NOT NULL THEN
+            RETURN coalesce(parts[1]::float8, 0) * 604800 + coalesce(parts[2]::float8, 0) * 86400
+                + coalesce(parts[3]::float8, 0) * 3600 + coalesce(parts[4]::float8, 0) * 60 + coalesce(parts[5]::float8, 0);
+        END IF;
+    END IF;
+    RETURN NULL;
+EXCEPTION WHEN datetime_field_overflow OR invalid_datetime_format THEN
+    RETURN NULL;
+END $$
+"""
+
+
+def create_functions(connection: Connection) -> None:
+    """Make the functions that searches call; on SQLite each connection brings its own."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(_POSTGRES_ATTRIBUTE.replace("%", "%%"))
 
 
 def create_text_index(connection: Connection) -> None:

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from studbook.domain.names import Kind
 from studbook.domain.series import Series
 from studbook.storage.reading import columns
 from studbook.storage.tables import (
     aliases,
     api_tokens,
+    dataset_versions,
     deployments,
     model_versions,
     namespaces,
@@ -32,6 +34,11 @@ def delete_rows(connection: Connection, table: sa.Table, namespace_id: int, **ke
     """Delete the rows of a detail table with these column values."""
     conditions = [table.c[name] == value for name, value in key.items()]
     connection.execute(table.delete().where(table.c.namespace_id == namespace_id, *conditions))
+
+
+def delete_of(connection: Connection, table: sa.Table, namespace_id: int, column: str, record_ids: Collection[UUID]) -> None:
+    """Delete the rows of a detail table that belong to these records."""
+    connection.execute(table.delete().where(table.c.namespace_id == namespace_id, table.c[column].in_(record_ids)))
 
 
 def replace_row(connection: Connection, table: sa.Table, namespace_id: int, record_id: UUID, values: Mapping[str, Any]) -> None:
@@ -110,6 +117,13 @@ def list_version_numbers(connection: Connection, namespace_id: int, model_ids: C
     for model_id, number, version_id in connection.execute(statement):
         found.setdefault(model_id, {})[number] = version_id
     return found
+
+
+def list_versions_of(connection: Connection, namespace_id: int, kind: Kind, owner_id: UUID, limit: int) -> list[UUID]:
+    """The ids of the versions of a model or a dataset, the newest first."""
+    table, owner = (model_versions, "model_id") if kind is Kind.MODEL else (dataset_versions, "dataset_id")
+    statement = sa.select(table.c.id).where(table.c.namespace_id == namespace_id, table.c[owner] == owner_id)
+    return list(connection.execute(statement.order_by(table.c.number.desc()).limit(limit)).scalars())
 
 
 def list_series(connection: Connection, namespace_id: int, run_ids: Collection[UUID]) -> dict[UUID, dict[str, Series]]:

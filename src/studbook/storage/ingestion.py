@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
+from studbook.domain.canonical import read_canonical
 from studbook.domain.series import Series
 from studbook.storage.tables import (
     dataset_versions,
@@ -35,6 +36,8 @@ class ModelHead:
     id: UUID
     last_version: int
     archived: bool = False
+    # What its record says of the definition that its versions must satisfy.
+    schema: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,7 @@ _LOCK_MODELS: Final = (
         registered_models.c.id,
         registered_models.c.last_version,
         registered_models.c.archived_at,
+        sa.case((registered_models.c.schema_id.is_not(None), registered_models.c.record)),
     )
     .where(registered_models.c.namespace_id == _NAMESPACE, _any_of(registered_models.c.name, "names"))
     .order_by(registered_models.c.name)
@@ -103,7 +107,10 @@ _ANSWERS: Final = sa.select(idempotency_keys.c.key, idempotency_keys.c.body_dige
 def lock_models(connection: Connection, namespace_id: int, names: Collection[str]) -> dict[str, ModelHead]:
     """The models of these names, locked until the transaction ends: always in the order of their names, against deadlock."""
     rows = connection.execute(_LOCK_MODELS, {"namespace": namespace_id, "names": sorted(names)})
-    return {name: ModelHead(model_id, last, archived is not None) for name, model_id, last, archived in rows}
+    return {
+        name: ModelHead(model_id, last, archived is not None, read_canonical(record)["schema"] if record else None)
+        for name, model_id, last, archived, record in rows
+    }
 
 
 def count_versions(connection: Connection, namespace_id: int, counts: dict[UUID, int]) -> None:

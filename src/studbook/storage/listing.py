@@ -19,12 +19,13 @@ from studbook.storage.tables import (
     registered_models,
     run_metrics,
     runs,
+    schema_definitions,
+    schema_versions,
     version_metrics,
-    version_tags,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from uuid import UUID
 
     from sqlalchemy.engine import Connection, Row
@@ -69,6 +70,20 @@ def list_aliases(connection: Connection, namespace_id: int, after: After, size: 
         .where(aliases.c.namespace_id == namespace_id, aliases.c.model_id == model_id)
     )
     return fetch_page(connection, statement, [(aliases.c.name, False)], after, size)
+
+
+def list_schemas(connection: Connection, namespace_id: int, after: After, size: int) -> Rows:
+    """Schema definitions by name; with `last_version`."""
+    table = schema_definitions
+    statement = columns(table, table.c.name, table.c.last_version).where(table.c.namespace_id == namespace_id)
+    return fetch_page(connection, statement, [(table.c.name, False)], after, size)
+
+
+def list_schema_versions(connection: Connection, namespace_id: int, after: After, size: int, *, schema_id: UUID) -> Rows:
+    """The versions of a schema definition, newest first."""
+    table = schema_versions
+    statement = columns(table, table.c.number).where(table.c.namespace_id == namespace_id, table.c.schema_id == schema_id)
+    return fetch_page(connection, statement, [(table.c.number, True)], after, size)
 
 
 def list_datasets(connection: Connection, namespace_id: int, after: After, size: int) -> Rows:
@@ -136,71 +151,6 @@ def list_run_metrics(
     return fetch_page(connection, statement, [(table.c.name, False), (table.c.position, False)], after, size)
 
 
-def search_versions(
-    connection: Connection,
-    namespace_id: int,
-    after: After,
-    size: int,
-    *,
-    text: str | None,
-    model: str | None,
-    tag: Tag | None,
-    order_by: str,
-    descending: bool,
-) -> Rows:
-    """Model versions that are not archived, with the value they are sorted by as `rank`.
-
-    `text` is looked for in the model's name and in the values of tags; `order_by` is `created_at`, `number` or
-    `metrics.NAME`: the best value of that metric in the sense of the order, and only versions that have it.
-    """
-    statement = (
-        columns(model_versions)
-        .select_from(
-            model_versions.join(
-                registered_models,
-                sa.and_(
-                    registered_models.c.namespace_id == model_versions.c.namespace_id,
-                    registered_models.c.id == model_versions.c.model_id,
-                ),
-            )
-        )
-        .where(model_versions.c.namespace_id == namespace_id, model_versions.c.archived_at.is_(None))
-    )
-    if model is not None:
-        statement = statement.where(registered_models.c.name == model)
-    if text:
-        statement = statement.where(_holds_text(namespace_id, text))
-    if tag:
-        statement = statement.where(model_versions.c.id.in_(_tagged(version_tags, version_tags.c.version_id, namespace_id, tag)))
-    rank: sa.ColumnElement[Any]
-    if order_by.startswith("metrics."):
-        measured = _best_values(namespace_id, order_by.removeprefix("metrics."), descending=descending)
-        statement = statement.join(measured, measured.c.version_id == model_versions.c.id)
-        rank = measured.c.best
-    else:
-        rank = model_versions.c[order_by]
-    order = [(rank, descending), (model_versions.c.id, descending)]
-    return fetch_page(connection, statement.add_columns(rank.label("rank")), order, after, size)
-
-
-def _best_values(namespace_id: int, name: str, *, descending: bool) -> sa.Subquery:
-    best = sa.func.max(version_metrics.c.value) if descending else sa.func.min(version_metrics.c.value)
-    return (
-        sa.select(version_metrics.c.version_id, best.label("best"))
-        .where(version_metrics.c.namespace_id == namespace_id, version_metrics.c.name == name)
-        .group_by(version_metrics.c.version_id)
-        .subquery("measured")
-    )
-
-
-def _holds_text(namespace_id: int, text: str) -> sa.ColumnElement[bool]:
-    lowered = text.lower()
-    in_tags = sa.select(version_tags.c.version_id).where(
-        version_tags.c.namespace_id == namespace_id, sa.func.lower(version_tags.c.value).contains(lowered, autoescape=True)
-    )
-    return sa.or_(sa.func.lower(registered_models.c.name).contains(lowered, autoescape=True), model_versions.c.id.in_(in_tags))
-
-
 def _tagged(table: sa.Table, record: sa.Column[Any], namespace_id: int, tag: Tag) -> sa.Select[Any]:
     return sa.select(record).where(table.c.namespace_id == namespace_id, table.c.key == tag[0], table.c.value == tag[1])
 
@@ -226,18 +176,20 @@ def fetch_page(
     order: Sequence[tuple[sa.ColumnElement[Any], bool]],
     after: After,
     size: int,
+    parameters: Mapping[str, Any] | None = None,
 ) -> Rows:
-    """One row more than `size` of what follows the key `after`, in an order of (column, descending)."""
+    """One row more than `size` of what follows the key `after`, in an order of (column, descending), all one way."""
     if after is not None:
         statement = statement.where(_follows(order, after))
     ordered = statement.order_by(*(column.desc() if descending else column.asc() for column, descending in order))
-    return connection.execute(ordered.limit(size + 1)).all()
+    return connection.execute(ordered.limit(size + 1), parameters or {}).all()
 
 
 def _follows(order: Sequence[tuple[sa.ColumnElement[Any], bool]], after: tuple[Any, ...]) -> sa.ColumnElement[bool]:
-    """Keyset condition: the first column is beyond its value, or equal and the rest is."""
-    (column, descending), value = order[0], after[0]
-    beyond: sa.ColumnElement[bool] = column < value if descending else column > value
-    if len(order) == 1:
-        return beyond
-    return sa.or_(beyond, sa.and_(column == value, _follows(order[1:], after[1:])))
+    """Keyset condition: as one comparison of rows, which an index answers at once."""
+    columns = [column for column, _ in order]
+    values = [sa.literal(value, column.type) for value, column in zip(after, columns, strict=True)]
+    if len(columns) == 1:
+        return columns[0] < values[0] if order[0][1] else columns[0] > values[0]
+    here, there = sa.tuple_(*columns), sa.tuple_(*values)
+    return here < there if order[0][1] else here > there

@@ -49,6 +49,11 @@ def _table(number: int, columns: tuple[tuple[str, ValueType], ...]) -> sa.Table:
     )
 
 
+def column_type(connection: Connection, kind: ValueType) -> str:
+    """The type of a column for values of a kind, as its engine calls it."""
+    return str(sa.types.to_instance(TYPES[kind]).compile(dialect=connection.dialect))
+
+
 def index_name(number: int, stored: StoredAttribute) -> str | None:
     """The name of an attribute's index, if it has one."""
     if not stored.index:

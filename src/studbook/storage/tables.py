@@ -128,6 +128,7 @@ aliases = _detail_table(
     _key("name"),
     _column("version_id", UuidType),
     sa.Index("ix_aliases_version", "namespace_id", "version_id"),
+    sa.Index("ix_aliases_name", "namespace_id", "name", "version_id"),
     _belongs_to("registered_models", "model_id"),
     _belongs_to("model_versions", "version_id"),
 )
@@ -227,6 +228,7 @@ runs = _table(
     _column("experiment_id", UuidType, optional=True),
     _column("code_commit", optional=True),
     sa.Index("ix_runs_commit", "namespace_id", "code_commit"),
+    sa.Index("ix_runs_job", "namespace_id", "job"),
     sa.Index("ix_runs_created", "namespace_id", "created_at", "id"),
     _belongs_to("experiments", "experiment_id"),
 )

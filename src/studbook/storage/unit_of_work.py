@@ -40,6 +40,11 @@ _FIRST_PAUSE_SECONDS: Final = 0.005
 _INSERT_ORDER: Final = {table: position for position, table in enumerate(metadata.sorted_tables)}
 
 
+def _place_in_order(table: sa.Table) -> int:
+    # The tables that definitions have of their own refer to versions, and nothing refers to them.
+    return _INSERT_ORDER.get(table, len(_INSERT_ORDER))
+
+
 class Transaction:
     """An open transaction: run statements, and stage rows that are inserted together at its end."""
 
@@ -57,7 +62,7 @@ class Transaction:
     def flush(self) -> None:
         """Insert what is staged, each table after those it refers to."""
         staged, self._staged = self._staged, {}
-        insert_rows(self.connection, [(table, staged[table]) for table in sorted(staged, key=_INSERT_ORDER.__getitem__)])
+        insert_rows(self.connection, [(table, staged[table]) for table in sorted(staged, key=_place_in_order)])
 
     def execute(self, statement: sa.Executable, rows: Sequence[Mapping[str, Any]] | None = None) -> sa.CursorResult[Any]:
         """Run a statement on what is already stored."""

@@ -9,32 +9,69 @@ from fastapi import APIRouter, Path, Query
 from starlette.responses import Response
 
 from studbook.domain.names import parse_reference
-from studbook.http.answers import DiffAnswer, LineageAnswer, VersionAnswer, answered, json_response, page
+from studbook.filters.ordering import ORDER_LIMIT
+from studbook.http.answers import DiffAnswer, LineageAnswer, answered, json_response, page
 from studbook.http.auth import CurrentPaging, CurrentSession
-from studbook.http.routes import Filter
-from studbook.services import lineage, listing, reading
+from studbook.http.schema_answers import FieldAnswer, SearchAnswer
+from studbook.services import lineage, reading
 from studbook.services.comparison import compare_versions
+from studbook.services.searching import searching
+from studbook.services.searching.searching import Question
 
 router = APIRouter(tags=["discovery"])
 
 _Reference = Annotated[str, Query(min_length=1, max_length=1024)]
 
 
-@router.get("/search", responses=answered(page(VersionAnswer)))
+Asked = Annotated[
+    str | None,
+    Query(
+        alias="filter",
+        description='a filter such as `metrics.auc@holdout > 0.9 and tags.team = "growth" and upstream(datasets/churn-train)`',
+    ),
+]
+Words = Annotated[
+    str | None,
+    Query(
+        alias="q",
+        max_length=1024,
+        description="words, or their beginnings, in names, tags, descriptions and texts that a definition names",
+    ),
+]
+OrderBy = Annotated[
+    str | None,
+    Query(
+        max_length=ORDER_LIMIT,
+        description="created_at, number, metrics.NAME, params.NAME, tags.KEY or an attribute; '-' for the greatest first. Only "
+        "versions that have it are found. Without it the newest come first, or with q those that fit best",
+    ),
+]
+
+
+@router.get("/search", responses=answered(SearchAnswer))
 def search(
     session: CurrentSession,
     paging: CurrentPaging,
-    q: Annotated[str | None, Query(max_length=256, description="words in a model's name or in the values of tags")] = None,
-    model: Filter = None,
-    tag: Annotated[str | None, Query(max_length=4096, description="key:value")] = None,
-    order_by: Annotated[
-        str | None, Query(max_length=512, description="metrics.NAME, created_at or number; '-' for the greatest first")
+    asked: Asked = None,
+    words: Words = None,
+    order_by: OrderBy = None,
+    facets: Annotated[
+        str | None, Query(max_length=2048, description="fields whose values are counted, with commas between")
     ] = None,
+    count: Annotated[bool, Query(description="count what is found, up to 10,000")] = False,  # noqa: FBT002 - a query parameter
 ) -> Response:
-    """Model versions that are not archived."""
+    """Find model versions. What is archived is found only by a filter that speaks of `archived`."""
+    named = tuple(name.strip() for name in (facets or "").split(",") if name.strip())
+    question = Question(asked, words, order_by, named, count)
     with session.database.read() as connection:
-        body = listing.search(connection, session.namespace_id, paging, text=q, model=model, tag=tag, order_by=order_by)
-    return json_response(body)
+        return json_response(searching.answer(connection, session.namespace_id, question, paging))
+
+
+@router.get("/search/fields", responses=answered(page(FieldAnswer)))
+def list_fields(session: CurrentSession) -> Response:
+    """Every field that a filter may name, with its type."""
+    with session.database.read() as connection:
+        return json_response(searching.list_fields(connection, session.namespace_id))
 
 
 @router.get("/lineage/{node:path}", responses=answered(LineageAnswer))

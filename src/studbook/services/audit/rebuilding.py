@@ -20,10 +20,12 @@ from studbook.services.audit.fsck.replay import DETAILS, NODES, owner_name
 from studbook.services.edges import Edge, edge_row
 from studbook.services.history import open_events
 from studbook.services.projection import BELONGS_TO, alias_rows, columns_of, details_of
+from studbook.services.schemas.places import Places
 from studbook.storage import facts, log, scanning
 from studbook.storage.reading import TABLES
 from studbook.storage.references import Found
-from studbook.storage.tables import aliases, lineage_edges, lineage_nodes, run_metrics, run_series
+from studbook.storage.side_tables import ensure_side_table, side_table
+from studbook.storage.tables import aliases, lineage_edges, lineage_nodes, run_metrics, run_series, schema_backfills
 
 if TYPE_CHECKING:
     from studbook.domain.canonical import JsonObject
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
 # Records before those that refer to them.
 _ORDER: Final = (
     Kind.LOG, Kind.LOG_KEY, Kind.RETENTION_CLASS, Kind.LEGAL_HOLD, Kind.TOKEN, Kind.EXPERIMENT, Kind.DATASET,
-    Kind.DATASET_VERSION, Kind.RUN, Kind.MODEL, Kind.MODEL_VERSION, Kind.DEPLOYMENT,
+    Kind.DATASET_VERSION, Kind.RUN, Kind.SCHEMA, Kind.SCHEMA_VERSION, Kind.MODEL, Kind.MODEL_VERSION, Kind.DEPLOYMENT,
 )  # fmt: skip
 _STEP: Final = 500
 
@@ -66,6 +68,7 @@ class _Rebuilding:
     numbers: dict[str, dict[int, UUID]] = field(default_factory=lambda: defaultdict(dict))
     runs: dict[UUID, UUID] = field(default_factory=dict)
     models: list[JsonObject] = field(default_factory=list)
+    places: Places = field(init=False)
 
     def run(self) -> int:
         """Mend all tables."""
@@ -73,10 +76,12 @@ class _Rebuilding:
         by_kind: dict[str, list[tuple[UUID, Head]]] = defaultdict(list)
         for subject_id, head in self.history.heads.items():
             by_kind[head.kind].append((subject_id, head))
-            if head.kind == Kind.MODEL_VERSION:
+            if head.kind in (Kind.MODEL_VERSION, Kind.SCHEMA_VERSION):
                 model, _, number = head.name.rpartition("/versions/")
                 self.numbers[model][int(number)] = subject_id
         for kind in _ORDER:
+            if kind is Kind.MODEL_VERSION:
+                self._prepare_places()
             heads = iter(by_kind[kind])
             while group := list(itertools.islice(heads, _STEP)):
                 self._mend_group(kind, dict(group))
@@ -85,6 +90,14 @@ class _Rebuilding:
         for kind in reversed(_ORDER):
             self._remove_strays(kind, {subject_id for subject_id, _ in by_kind[kind]})
         return self.mended
+
+    def _prepare_places(self) -> None:
+        """Make the tables of definitions where they are gone; every row of them is compared, so no work is left to do."""
+        connection = self.transaction.connection
+        self.places = Places(connection, self.namespace_id)
+        for storage_map in self.places.maps.values():
+            ensure_side_table(connection, storage_map)
+        facts.delete_rows(connection, schema_backfills, self.namespace_id)
 
     def _mend_group(self, kind: Kind, heads: dict[UUID, Head]) -> None:
         connection, table = self.transaction.connection, TABLES[kind]
@@ -125,15 +138,17 @@ class _Rebuilding:
         if kind in BELONGS_TO:
             owner = owner_name(kind, record)
             row[BELONGS_TO[kind]] = self.names.get(owner) if owner else None
-        if kind is Kind.MODEL:
+        if kind in (Kind.MODEL, Kind.SCHEMA):
             row["last_version"] = max(self.numbers[record["name"]], default=0)
         return row
 
     def _mend_details(self, kind: Kind, record: JsonObject) -> bool:
         """Replace the detail rows of a record that differ; whether any did."""
-        wanted = details_of(self.namespace_id, record)
+        versioned = kind is Kind.MODEL_VERSION
+        wanted = details_of(self.namespace_id, record, self.places.find_map(record) if versioned else None)
+        sides = [(side_table(storage_map), "version_id") for storage_map in self.places.maps.values()] if versioned else []
         changed = False
-        for table, column in DETAILS.get(kind, ()):
+        for table, column in (*DETAILS.get(kind, ()), *sides):
             rows = wanted.get(table, [])
             known = scanning.list_details(self.transaction.connection, table, self.namespace_id, column, [UUID(record["id"])])
             if _as_set(known) != _as_set(rows):
@@ -203,7 +218,8 @@ class _Rebuilding:
             row.id for rows in scanning.iter_rows(connection, table, self.namespace_id) for row in rows if row.id not in known
         ]
         for stray in strays:
-            for details, column in DETAILS.get(kind, ()):
+            sides = [(side_table(storage_map), "version_id") for storage_map in self.places.maps.values()]
+            for details, column in (*DETAILS.get(kind, ()), *(sides if kind is Kind.MODEL_VERSION else ())):
                 facts.delete_rows(connection, details, self.namespace_id, **{column: stray})
             if kind is Kind.RUN:
                 for series in (run_metrics, run_series):

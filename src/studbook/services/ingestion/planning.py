@@ -9,18 +9,30 @@ from studbook.domain.errors import ConflictError, InvalidDocumentError, Violatio
 from studbook.domain.names import BadReferenceError, ById, ByIdentifier, Kind, dataset_version_name, parse_reference
 from studbook.domain.pointers import pointer
 from studbook.services.ingestion.resolution import load_record
+from studbook.services.schemas.contracts import Contract, described_part, find_breaches, unknown_schema
+from studbook.services.schemas.doubles import find_doubles
 from studbook.storage.references import Found
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
+    from studbook.domain.canonical import JsonObject
     from studbook.domain.documents import DatasetPart, IngestDocument, Metric, ModelPart, RunPart, VersionPart
+    from studbook.schemas.storage_map import StorageMap
     from studbook.services.ingestion.resolution import Resolution, RunState
     from studbook.storage.ingestion import DatasetRow
 
 _CONFLICTS: Final = frozenset(
-    {"dataset_contradicted", "run_contradicted", "identifier_taken", "model_archived", "run_has_outputs"}
+    {
+        "dataset_contradicted",
+        "run_contradicted",
+        "identifier_taken",
+        "model_archived",
+        "run_has_outputs",
+        "schema_unpublished",
+        "attribute_taken",
+    }
 )
 # What two accounts of one run must agree on; its status, end and error may become known later.
 _RUN_IDENTITY: Final = ("kind", "name", "job", "experiment", "code", "environment", "seed", "started_at")
@@ -44,6 +56,9 @@ class Plan:
     # For each metric the dataset version it was measured on: recorded, or the position of an entry of the document.
     measured_on: list[Found | int | None] = field(default_factory=list)
     warnings: list[Violation] = field(default_factory=list)
+    contract: Contract | None = None
+    # Places that the definition calls personal.
+    private: list[str] = field(default_factory=list)
 
 
 class Planner:
@@ -216,7 +231,37 @@ class Planner:
             seen.add((found.id, parent.relation))
             plan.parents.append((found, parent.relation.value))
         self._check_claims(("version",), version.identifiers, None)
+        self._plan_attributes(model, version, plan)
         plan.measured_on = self.plan_metrics(("version", "metrics"), version.metrics, datasets)
+
+    def _plan_attributes(self, model: ModelPart, version: VersionPart, plan: Plan) -> None:
+        """Hold the version against the definition that its model has."""
+        contract = self._resolution.contracts.get(model.name)
+        if model.name not in self._resolution.models and self._resolution.choices.get(model.name, ...) is None:
+            assert model.schema_ is not None  # noqa: S101 - it was asked for by this document or one before it; for the type checker
+            self._fault(("model", "schema"), "unknown_schema", unknown_schema(model.schema_.name))
+        elif isinstance(contract, ConflictError):
+            self._fault(("model", "schema"), "schema_unpublished", contract.detail)
+        elif contract is not None:
+            plan.contract = contract
+            described = described_part(version)
+            plan.private = list(contract.storage_map.find_private(described))
+            self.faults += find_breaches(contract, described, ("version",), [*version.personal, *plan.private])
+            self._check_unique(contract.storage_map, described)
+
+    def _check_unique(self, storage_map: StorageMap, described: JsonObject) -> None:
+        if not any(stored.unique for stored in storage_map.columns):
+            return
+        columns = storage_map.extract(described).columns
+        doubles = find_doubles(self._resolution.connection, self._resolution.namespace_id, storage_map, [(None, columns)])
+        taken = {name for name, _, _ in doubles}
+        for stored in storage_map.columns:
+            if stored.unique and (value := columns[stored.column]) is not None:
+                key = (storage_map.schema_id, stored.id, value)
+                if stored.name in taken or key in self._resolution.unique:
+                    message = f"another version has this value of {stored.name!r} already, and the definition wants it once"
+                    self._fault(("version", *stored.path.steps), "attribute_taken", message)
+                self._resolution.unique.add(key)
 
     def plan_metrics(
         self, place: tuple[str | int, ...], metrics: Sequence[Metric], datasets: Sequence[DatasetPart]

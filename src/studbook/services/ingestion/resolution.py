@@ -6,10 +6,11 @@ A document may refer to what an earlier document of its group has just made, so 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from studbook.domain.canonical import read_canonical
 from studbook.domain.names import ById, ByIdentifier, ByNumber, Kind, Reference, parse_reference
+from studbook.services.schemas.contracts import Contract, find_choices, load_contracts
 from studbook.storage import ingestion as storage
 from studbook.storage.references import Found, find_records
 
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from studbook.domain.canonical import JsonObject
-    from studbook.domain.documents import DatasetPart, IngestDocument, Metric, RunPart
+    from studbook.domain.documents import DatasetPart, IngestDocument, Metric, RunPart, SchemaChoice
+    from studbook.domain.errors import ConflictError
     from studbook.storage.ingestion import DatasetRow, ModelHead
 
 
@@ -56,6 +58,8 @@ class Wants:
     """The names, references and identifiers that occur in a group of documents."""
 
     models: set[str] = field(default_factory=set)
+    # What the first document that names a model says of its definition.
+    schemas: dict[str, SchemaChoice] = field(default_factory=dict)
     datasets: set[str] = field(default_factory=set)
     digests: set[tuple[str, str]] = field(default_factory=set)
     numbers: set[tuple[str, int | None]] = field(default_factory=set)
@@ -68,6 +72,8 @@ class Wants:
         """Collect what an ingestion document names."""
         if document.model is not None and document.version is not None:
             self.models.add(document.model.name)
+            if document.model.schema_ is not None:
+                self.schemas.setdefault(document.model.name, document.model.schema_)
             self.references.update(parse_reference(parent.ref) for parent in document.version.parents)
             self.claims.update(document.version.identifiers.items())
             self.add_metrics(document.version.metrics, document.datasets)
@@ -114,6 +120,11 @@ class Resolution:
         self.connection = connection
         self.namespace_id = namespace_id
         self.models: dict[str, ModelHead] = {}
+        # For a model that is yet to be made, what its record will say of its definition; None for one that is not there.
+        self.choices: dict[str, JsonObject | None] = {}
+        self.contracts: dict[str, Contract | ConflictError] = {}
+        # Values of unique attributes by definition, attribute and value, that documents of this group have.
+        self.unique: set[tuple[UUID, int, Any]] = set()
         self.datasets: dict[str, DatasetState] = {}
         self.experiments: dict[str, UUID] = {}
         self.claims: dict[tuple[str, str], UUID] = {}
@@ -130,6 +141,7 @@ class Resolution:
         connection, namespace_id = self.connection, self.namespace_id
         if wants.models:
             self.models = storage.lock_models(connection, namespace_id, wants.models)
+            self._load_contracts(wants)
         if wants.references:
             self._found = find_records(connection, namespace_id, wants.references)
         if wants.datasets:
@@ -139,6 +151,14 @@ class Resolution:
         if wants.claims:
             self.claims = storage.find_claims(connection, namespace_id, wants.claims)
         self._load_runs(wants)
+
+    def _load_contracts(self, wants: Wants) -> None:
+        fresh = {model: choice for model, choice in wants.schemas.items() if model not in self.models}
+        self.choices = find_choices(self.connection, self.namespace_id, fresh)
+        chosen = {name: head.schema for name, head in self.models.items()} | self.choices
+        held = {model: choice for model, choice in chosen.items() if choice is not None}
+        if held:
+            self.contracts = load_contracts(self.connection, self.namespace_id, held)
 
     def _load_datasets(self, wants: Wants) -> None:
         heads = storage.find_dataset_heads(self.connection, self.namespace_id, wants.datasets)

@@ -32,6 +32,7 @@ def stage_model(recorder: Recorder, resolution: Resolution, part: ModelPart) -> 
     record: JsonObject = {
         **heading(recorder, Kind.MODEL, found),
         "model": part.name,
+        "schema": resolution.choices.get(part.name),
         "description": part.description,
         "owners": [owner.model_dump(mode="json") for owner in part.owners],
         "tags": part.tags,
@@ -40,7 +41,7 @@ def stage_model(recorder: Recorder, resolution: Resolution, part: ModelPart) -> 
         "personal": list(part.personal),
     }
     recorder.register(Action.MODEL_REGISTERED, record, more={"last_version": 0})
-    head = resolution.models[part.name] = ModelHead(found.id, 0)
+    head = resolution.models[part.name] = ModelHead(found.id, 0, schema=record["schema"])
     return head, True
 
 
@@ -66,7 +67,14 @@ def stage_version(
     else:
         edges += [Edge(entry.found, found, "input", entry.role) for entry in staged.inputs]
     edges = each_once(edges)
-    recorder.register(Action.VERSION_REGISTERED, record, belongs_to=head.id, generation=found.generation, edges=edges)
+    recorder.register(
+        Action.VERSION_REGISTERED,
+        record,
+        belongs_to=head.id,
+        generation=found.generation,
+        edges=edges,
+        storage_map=plan.contract.storage_map if plan.contract else None,
+    )
     resolution.add_version(model, number, found, [artifact.digest for artifact in part.artifacts], part.identifiers)
     return found, number, edges
 
@@ -99,6 +107,7 @@ def _version_record(
         **heading(recorder, Kind.MODEL_VERSION, found),
         "model": model,
         "number": number,
+        "schema": plan.contract.as_json() if plan.contract else None,
         "description": part.description,
         "archived_at": None,
         "parameters": part.parameters,
@@ -113,5 +122,5 @@ def _version_record(
         "parents": [{"name": parent.name, "id": str(parent.id), "relation": relation} for parent, relation in plan.parents],
         "datasets": [entry.as_entry() for entry in staged.inputs],
         "run": {"name": staged.run.name, "id": str(staged.run.id)} if staged.run else None,
-        "personal": list(part.personal),
+        "personal": list(dict.fromkeys([*part.personal, *plan.private])),
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from studbook.domain.canonical import canonical_json, read_canonical
@@ -11,11 +11,15 @@ from studbook.domain.names import Kind, dataset_name, model_name, quoted
 from studbook.domain.series import Series
 from studbook.services.audit.fsck.findings import Layer
 from studbook.services.projection import BELONGS_TO, DETAIL_KEYS, alias_rows, columns_of, details_of
+from studbook.services.schemas.places import Places
 from studbook.storage import facts, scanning
 from studbook.storage.reading import TABLES
+from studbook.storage.side_tables import side_table
 from studbook.storage.tables import (
     aliases,
     artifacts,
+    attribute_artifacts,
+    attribute_values,
     identifiers,
     lineage_nodes,
     model_tags,
@@ -23,6 +27,7 @@ from studbook.storage.tables import (
     parameters,
     run_metrics,
     run_series,
+    search_documents,
     version_metrics,
     version_tags,
 )
@@ -40,14 +45,16 @@ if TYPE_CHECKING:
 
 # The records that are nodes of the lineage graph, and those that have detail rows, with the column that names the record.
 NODES = frozenset({Kind.MODEL_VERSION, Kind.DATASET_VERSION, Kind.RUN, Kind.DEPLOYMENT})
+_ATTRIBUTES = ((attribute_values, "version_id"), (attribute_artifacts, "version_id"), (search_documents, "id"))
 DETAILS: dict[Kind, tuple[tuple[sa.Table, str], ...]] = {
-    Kind.MODEL: ((model_tags, "model_id"), (owners, "model_id")),
+    Kind.MODEL: ((model_tags, "model_id"), (owners, "model_id"), (search_documents, "id")),
     Kind.MODEL_VERSION: (
         (version_tags, "version_id"),
         (parameters, "version_id"),
         (artifacts, "version_id"),
         (version_metrics, "version_id"),
         (identifiers, "record_id"),
+        *_ATTRIBUTES,
     ),
     Kind.DATASET_VERSION: ((identifiers, "record_id"),),
     Kind.RUN: ((identifiers, "record_id"),),
@@ -62,9 +69,11 @@ class Replay:
     namespace_id: int
     report: LogReport
     history: History
+    places: Places = field(init=False)
 
     def run(self) -> None:
         """Compare all."""
+        self.places = Places(self.connection, self.namespace_id)
         by_name = {head.name: subject_id for subject_id, head in self.history.heads.items()}
         seen: dict[sa.Table, int] = {}
         for kind, table in TABLES.items():
@@ -75,7 +84,8 @@ class Replay:
             for subject_id, head in self.history.heads.items():
                 if head.kind == kind and subject_id not in known:
                     self._differs(head.name, f"is in the log, and its row in {table.name} is gone")
-        for table in [*DETAIL_KEYS, run_series, run_metrics]:
+        sides = [side_table(storage_map) for storage_map in self.places.maps.values()]
+        for table in [*DETAIL_KEYS, *sides, run_series, run_metrics]:
             count = scanning.count_rows(self.connection, table, self.namespace_id)
             if count != seen.get(table, 0):
                 self._differs(table.name, f"has {count} rows, of which {seen.get(table, 0)} belong to records of the log")
@@ -96,7 +106,12 @@ class Replay:
                 record, occurred_at = records[head.event_id]
                 found[row.id] = record
                 self._compare_row(kind, row, head, record, occurred_at, by_name)
-        self._compare_details(kind, found, seen)
+        pending = {
+            row.id
+            for row in rows
+            if kind is Kind.MODEL_VERSION and row.id in found and self.places.is_pending(found[row.id], row.model_id)
+        }
+        self._compare_details(kind, found, pending, seen)
         if kind is Kind.MODEL:
             self._compare_models(rows, found, seen)
         if kind is Kind.RUN:
@@ -138,15 +153,29 @@ class Replay:
             if stored != value:
                 self._differs(name, f"its column {column!r} is {str(stored)[:80]!r}, and the log says {str(value)[:80]!r}")
 
-    def _compare_details(self, kind: Kind, records: dict[UUID, JsonObject], seen: dict[sa.Table, int]) -> None:
+    def _compare_details(
+        self, kind: Kind, records: dict[UUID, JsonObject], pending: set[UUID], seen: dict[sa.Table, int]
+    ) -> None:
+        """Compare detail rows; what attributes make is left out for versions whose attributes are yet to be placed."""
         expected: dict[sa.Table, dict[tuple[Any, ...], dict[str, Any]]] = {}
         names = {}
         for record_id, record in records.items():
             names[record_id] = record["name"]
-            for table, rows in details_of(self.namespace_id, record).items():
+            storage_map = self.places.find_map(record) if kind is Kind.MODEL_VERSION else None
+            for table, rows in details_of(self.namespace_id, record, storage_map).items():
                 expected.setdefault(table, {}).update({_key(table, row): row for row in rows})
         for table, column in DETAILS.get(kind, ()):
-            self._compare_table(table, column, expected.get(table, {}), names, seen)
+            if (table, column) not in _ATTRIBUTES:
+                self._compare_table(table, column, expected.get(table, {}), names, seen)
+        if kind in (Kind.MODEL, Kind.MODEL_VERSION):
+            sides = [(side_table(storage_map), "version_id") for storage_map in self.places.maps.values()]
+            for table, column in (*_ATTRIBUTES, *sides) if kind is Kind.MODEL_VERSION else ((search_documents, "id"),):
+                settled = {record_id: name for record_id, name in names.items() if record_id not in pending}
+                wanted = {key: row for key, row in expected.get(table, {}).items() if row[column] in settled}
+                self._compare_table(table, column, wanted, settled, seen)
+                if pending:
+                    waiting = scanning.list_details(self.connection, table, self.namespace_id, column, pending)
+                    seen[table] = seen.get(table, 0) + len(waiting)
 
     def _compare_table(
         self,
@@ -247,6 +276,8 @@ def owner_name(kind: Kind, record: JsonObject) -> str | None:
         return model_name(record["model"])
     if kind is Kind.DATASET_VERSION:
         return dataset_name(record["dataset"])
+    if kind is Kind.SCHEMA_VERSION:
+        return f"schemas/{record['schema']}"
     if kind is Kind.RUN and record["experiment"]:
         return f"experiments/{quoted(record['experiment'])}"
     return None

@@ -18,6 +18,7 @@ from studbook.storage.dialects import (
     Real,
     Text,
     UuidType,
+    create_functions,
     create_text_index,
 )
 
@@ -44,7 +45,10 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("namespace_id", "id", name="pk_search_documents"),
         **DETAIL_TABLE_OPTIONS,
     )
+    op.create_index("ix_aliases_name", "aliases", ["namespace_id", "name", "version_id"])
+    op.create_index("ix_runs_job", "runs", ["namespace_id", "job"])
     create_text_index(op.get_bind())
+    create_functions(op.get_bind())
     _take_words()
 
 

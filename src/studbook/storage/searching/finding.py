@@ -1,0 +1,184 @@
+"""Runs searches: pages, counts, facets, and the candidates of full text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import sqlalchemy as sa
+
+from studbook.domain.words import marked
+from studbook.storage.dialects import select_documents
+from studbook.storage.listing import fetch_page
+from studbook.storage.searching.conditions import compile_condition
+from studbook.storage.searching.lineage import ROOTS
+from studbook.storage.searching.plans import Plan, make_plan
+from studbook.storage.tables import model_versions, registered_models, search_documents
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from uuid import UUID
+
+    from sqlalchemy.engine import Connection
+
+    from studbook.domain.canonical import JsonObject
+    from studbook.filters.ordering import Order
+    from studbook.filters.tree import Expression
+    from studbook.storage.graph import AnyRow
+    from studbook.storage.searching.facets import Facet
+    from studbook.storage.searching.scope import Scope
+
+_VERSION: Final = model_versions.c
+_SHOWN: Final = (_VERSION.id, _VERSION.revision, _VERSION.record, _VERSION.updated_at)
+# Among so many of the newest matches the best are looked for; the answer says when there were more.
+CANDIDATES: Final = 1_000
+_MODELS: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What is looked for: a checked filter, an order, words, and the roots that `upstream(…)` and `downstream(…)` mean."""
+
+    scope: Scope
+    expression: Expression | None = None
+    order: Order | None = None
+    words: Sequence[str] = ()
+    roots: Mapping[str, Sequence[UUID]] = ()  # type: ignore[assignment]
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What is bound when a statement runs."""
+        return {ROOTS + name: list(ids) for name, ids in dict(self.roots).items()}
+
+
+def find_page(connection: Connection, search: Search, after: tuple[Any, UUID] | None, size: int) -> Sequence[AnyRow]:
+    """One row more than `size` after a key, each with what it was sorted by as `rank`."""
+    plan = _plan(connection, search, [*_SHOWN], size)
+    order = [(plan.rank, plan.descending), (plan.version_id, plan.descending)]
+    if plan.rank is plan.version_id:
+        order, after = order[:1], None if after is None else after[1:]  # type: ignore[assignment]
+    statement = plan.statement.add_columns(plan.rank.label("rank"))
+    return fetch_page(connection, statement, order, after, size, search.parameters)
+
+
+def show_sql(connection: Connection, search: Search) -> str:
+    """The statement of a search's first page, with the names of its parameters."""
+    plan = _plan(connection, search, [_VERSION.id], 1)
+    order = plan.rank.desc() if plan.descending else plan.rank.asc()
+    return str(plan.statement.order_by(order).limit(100).compile(dialect=connection.dialect))
+
+
+def iter_rows(connection: Connection, search: Search, size: int) -> Iterator[Sequence[AnyRow]]:
+    """All that is found, in groups, whatever is written meanwhile."""
+    after = None
+    while rows := find_page(connection, search, after, size)[:size]:
+        yield rows
+        after = (rows[-1].rank, rows[-1].id)
+
+
+def count_matches(connection: Connection, search: Search, bound: int) -> int:
+    """How many versions are found, at most `bound`."""
+    plan = _plan(connection, search, [_VERSION.id], bound)
+    bounded = plan.statement.limit(bound).subquery("bounded")
+    return connection.execute(sa.select(sa.func.count()).select_from(bounded), search.parameters).scalar_one()
+
+
+def _plan(connection: Connection, search: Search, columns: list[Any], limit: int) -> Plan:
+    plan = make_plan(connection, search.scope, search.expression, search.order, columns, search.parameters, limit)
+    if not search.words:
+        return plan
+    return Plan(plan.statement.where(_said_in(connection, search)), plan.rank, plan.version_id, plan.descending)
+
+
+def _said_in(connection: Connection, search: Search) -> sa.ColumnElement[bool]:
+    """Whether a version's own words, or those of its model, hold what is looked for."""
+    namespace_id, words = search.scope.namespace_id, marked(search.scope.namespace_id, search.words)
+    # As a list, since an engine may not see that it is the same for every row.
+    own = [row.id for row in connection.execute(select_documents(connection, words, CANDIDATES * 10))]
+    models = sa.select(registered_models.c.id).where(
+        registered_models.c.namespace_id == namespace_id, registered_models.c.id.in_(own)
+    )
+    return sa.or_(_VERSION.id.in_(own), _VERSION.model_id.in_(models))
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A version that has the words, with where they stand: its id, and the words of its name, its tags and all of it."""
+
+    id: UUID
+    words: str
+    name_words: str
+    tag_words: str
+
+
+def find_candidates(connection: Connection, search: Search) -> list[Candidate]:
+    """The newest versions that hold the words and what the filter asks, by their own words or by those of their model."""
+    namespace_id = search.scope.namespace_id
+    found = [
+        row.id for row in connection.execute(select_documents(connection, marked(namespace_id, search.words), CANDIDATES * 2))
+    ]
+    if not found:
+        return []
+    kinds = dict(
+        connection.execute(
+            sa.select(search_documents.c.id, search_documents.c.kind).where(
+                search_documents.c.namespace_id == namespace_id, search_documents.c.id.in_(found)
+            )
+        ).all()
+    )
+    own = [record_id for record_id in found if kinds.get(record_id) == "model_version"]
+    models = [record_id for record_id in found if kinds.get(record_id) == "model"][:_MODELS]
+    checks = [] if search.expression is None else [compile_condition(search.expression, search.scope).check]
+    candidates: dict[UUID, Candidate] = {}
+    for held in (_VERSION.id.in_(own), _VERSION.model_id.in_(models)):
+        statement = _documents(namespace_id).where(held, *checks).order_by(_VERSION.id.desc()).limit(CANDIDATES)
+        for row in connection.execute(statement, search.parameters):
+            candidates.setdefault(row.id, Candidate(*row))
+    return list(candidates.values())
+
+
+def _documents(namespace_id: int) -> sa.Select[Any]:
+    document = search_documents.c
+    same = sa.and_(document.namespace_id == _VERSION.namespace_id, document.id == _VERSION.id)
+    return (
+        sa.select(_VERSION.id, document.words, document.name_words, document.tag_words)
+        .select_from(model_versions.join(search_documents, same))
+        .where(_VERSION.namespace_id == namespace_id)
+    )
+
+
+def find_versions(connection: Connection, namespace_id: int, ids: Sequence[UUID]) -> dict[UUID, AnyRow]:
+    """Versions by their ids."""
+    statement = sa.select(*_SHOWN).where(_VERSION.namespace_id == namespace_id, _VERSION.id.in_(ids))
+    return {row.id: row for row in connection.execute(statement)}
+
+
+def find_model_words(connection: Connection, namespace_id: int, ids: Sequence[UUID]) -> dict[UUID, Candidate]:
+    """The words of the models of these versions, by version."""
+    document = search_documents.c
+    same = sa.and_(document.namespace_id == _VERSION.namespace_id, document.id == _VERSION.model_id)
+    statement = (
+        sa.select(_VERSION.id, document.words, document.name_words, document.tag_words)
+        .select_from(model_versions.join(search_documents, same))
+        .where(_VERSION.namespace_id == namespace_id, _VERSION.id.in_(ids))
+    )
+    return {row.id: Candidate(*row) for row in connection.execute(statement)}
+
+
+def list_facet(connection: Connection, search: Search, facet: Facet, bound: int, size: int) -> JsonObject:
+    """The values of a field among what is found (at most `bound` of it), each with its count, the greatest first."""
+    plan = _plan(connection, search, [_VERSION.id.label("id")], bound)
+    matched = plan.statement.limit(bound).subquery("matched")
+    rows_with_value = matched.join(facet.table if facet.through is None else facet.through, facet.same(matched.c.id))
+    count = sa.func.count().label("count")
+    statement = (
+        sa.select(facet.value.label("value"), count)
+        .select_from(rows_with_value)
+        .where(facet.value.is_not(None))
+        .group_by(facet.value)
+        .order_by(count.desc(), facet.value)
+        .limit(size + 1)
+    )
+    rows = connection.execute(statement, search.parameters).all()
+    values = [{"value": facet.shown(row.value), "count": row.count} for row in rows[:size]]
+    return {"values": values, "complete": len(rows) <= size}

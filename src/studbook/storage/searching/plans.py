@@ -1,0 +1,328 @@
+"""Where a search begins: at its most selective condition, or at an index that has the wanted order.
+
+SQLite keeps no histograms, so the choice is made here, from counts of index entries; PostgreSQL gets the same statement and may
+do better. What a condition holds for is counted up to a bound and remembered for a while.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import sqlalchemy as sa
+
+from studbook.domain.errors import MalformedInputError
+from studbook.filters.tree import And
+from studbook.schemas.definition import Store
+from studbook.storage.dialects import read_first
+from studbook.storage.searching.conditions import Compiled, compile_condition, measured
+from studbook.storage.searching.unplaced import unplaced_value
+from studbook.storage.side_tables import side_table
+from studbook.storage.tables import (
+    attribute_values,
+    head_of,
+    model_versions,
+    parameters,
+    registered_models,
+    version_metrics,
+    version_tags,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy.engine import Connection
+
+    from studbook.filters.ordering import Order
+    from studbook.filters.tree import Expression
+    from studbook.storage.searching.scope import Attribute, Scope
+
+_VERSION: Final = model_versions.c
+# A condition that holds for so few is where to begin, whatever the others are.
+_FEW: Final = 1_000
+_COUNTED: Final = 50_000
+_REMEMBERED_SECONDS: Final = 60.0
+_REMEMBERED: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Sorted:
+    """What a search is sorted by: a value of each version, and the rows that have it in the order of an index."""
+
+    rank: sa.ColumnElement[Any]
+    descending: bool
+    # The rows that hold the value, to begin with; None when it is a column of the version itself.
+    source: sa.FromClause | None = None
+    conditions: tuple[sa.ColumnElement[bool], ...] = ()
+    version_id: sa.ColumnElement[Any] = _VERSION.id
+    indexed: bool = True
+
+
+def sort_by(order: Order | None, scope: Scope) -> Sorted:
+    """The order of a search; without one, the newest first.
+
+    Only versions that have the value are found. Of several metrics of a version the best in the sense of the order counts.
+    Raises MalformedInputError for a field that nothing is sorted by.
+    """
+    if order is None:
+        return Sorted(_VERSION.id, descending=True)
+    attribute = scope.find(order.field)
+    if attribute is not None:
+        return _by_attribute(scope, attribute, order)
+    name = order.field.name[0]
+    if name in ("created_at", "number"):
+        return Sorted(_VERSION[name], order.descending, indexed=name == "created_at")
+    if name in _BY_ROWS:
+        return _BY_ROWS[name](scope, order)
+    message = f"nothing is sorted by {name!r}; use created_at, number, metrics.NAME, params.NAME, tags.KEY or an attribute"
+    raise MalformedInputError.at("/order_by", "bad_order", message)
+
+
+def _by_attribute(scope: Scope, attribute: Attribute, order: Order) -> Sorted:
+    stored = attribute.stored
+    if stored.store is Store.KEY_VALUE:
+        table = attribute_values.alias("ranked")
+        place = [
+            table.c.schema_number == attribute.map.number,
+            table.c.attribute == stored.id,
+            table.c.key == order.field.name[-1],
+        ]
+        return _by_rows(scope, table, order, table.c.number, [*place, table.c.number.is_not(None)])
+    if not attribute.ready:
+        value = unplaced_value(attribute, scope)
+        return Sorted(value, order.descending, conditions=(value.is_not(None),), indexed=False)
+    side = side_table(attribute.map)
+    column = side.c[stored.column]
+    given = (side.c.namespace_id == scope.namespace_id, column.is_not(None))
+    return Sorted(column, order.descending, side, given, side.c.version_id, stored.index)
+
+
+def _by_rows(
+    scope: Scope, table: sa.FromClause, order: Order, value: sa.ColumnElement[Any], conditions: Sequence[sa.ColumnElement[bool]]
+) -> Sorted:
+    within = (table.c.namespace_id == scope.namespace_id, *conditions)
+    return Sorted(value, order.descending, table, within, table.c.version_id)
+
+
+def _by_parameter(scope: Scope, order: Order) -> Sorted:
+    table = parameters.alias("ranked")
+    return _by_rows(scope, table, order, table.c.number, [table.c.name == order.field.name[-1], table.c.number.is_not(None)])
+
+
+def _by_tag(scope: Scope, order: Order) -> Sorted:
+    table = version_tags.alias("ranked")
+    return _by_rows(scope, table, order, head_of(table.c.value), [table.c.key == order.field.name[-1]])
+
+
+def _by_metric(scope: Scope, order: Order) -> Sorted:
+    field, descending = order.field, order.descending
+    table, better = version_metrics.alias("ranked"), version_metrics.alias("better")
+    beyond = better.c.value > table.c.value if descending else better.c.value < table.c.value
+    outdone = sa.exists(
+        sa.select(sa.literal_column("1"))
+        .select_from(better)
+        .where(
+            better.c.namespace_id == scope.namespace_id,
+            better.c.version_id == table.c.version_id,
+            *measured(better, field),
+            sa.or_(beyond, sa.and_(better.c.value == table.c.value, better.c.position < table.c.position)),
+        )
+    ).correlate(table)
+    return _by_rows(scope, table, order, table.c.value, [*measured(table, field), sa.not_(outdone)])
+
+
+_BY_ROWS: Final = {"metrics": _by_metric, "params": _by_parameter, "tags": _by_tag}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A search as a statement without order and bounds, what it is sorted by, and whether an index gives that order."""
+
+    statement: sa.Select[Any]
+    rank: sa.ColumnElement[Any]
+    version_id: sa.ColumnElement[Any]
+    descending: bool
+
+
+def make_plan(
+    connection: Connection,
+    scope: Scope,
+    expression: Expression | None,
+    order: Order | None,
+    columns: Sequence[sa.ColumnElement[Any]],
+    parameters_: dict[str, Any],
+    limit: int,
+) -> Plan:
+    """The statement of a search."""
+    parts = _parts(expression, scope)
+    sorted_by = sort_by(order, scope)
+    begin = _choose(connection, scope, parts, sorted_by, parameters_, limit)
+    if begin is not None:
+        return _from_condition(scope, parts, begin, sorted_by, columns)
+    return _from_order(scope, parts, sorted_by, columns)
+
+
+def _parts(expression: Expression | None, scope: Scope) -> list[Compiled]:
+    """The conditions that must all hold; those on one table of a definition become one."""
+    if expression is None:
+        return []
+    compiled = [compile_condition(part, scope) for part in (expression.parts if isinstance(expression, And) else (expression,))]
+    return _merged(compiled, scope)
+
+
+def _merged(compiled: list[Compiled], scope: Scope) -> list[Compiled]:
+    by_table: dict[str, list[Compiled]] = {}
+    for part in compiled:
+        if part.side is not None:
+            by_table.setdefault(part.side.name, []).append(part)
+    merged = [part for part in compiled if part.side is None]
+    for group in by_table.values():
+        merged += group if len(group) == 1 else [_together(group, scope)]
+    return merged
+
+
+def _together(group: list[Compiled], scope: Scope) -> Compiled:
+    table = group[0].side
+    assert table is not None  # noqa: S101 - the group is of one table; for the type checker
+    parts = tuple(condition for part in group for condition in part.parts)
+    within = (table.c.namespace_id == scope.namespace_id, *parts)
+    check = sa.exists(sa.select(sa.literal_column("1")).select_from(table).where(*within, table.c.version_id == _VERSION.id))
+    ids = (
+        sa.select(table.c.version_id.label("version_id")).where(*within) if any(part.ids is not None for part in group) else None
+    )
+    in_order = all(part.in_order for part in group)
+    return Compiled(" and ".join(part.text for part in group), check.correlate(model_versions), ids, in_order, table, parts)
+
+
+def _choose(
+    connection: Connection,
+    scope: Scope,
+    parts: list[Compiled],
+    sorted_by: Sorted,
+    parameters_: dict[str, Any],
+    limit: int,
+) -> Compiled | None:
+    """The condition to begin with; None to begin with the order."""
+    listed = [part for part in parts if part.ids is not None]
+    if not listed:
+        return None
+    counts = {part.text: _count(connection, scope, part, _FEW, parameters_) for part in listed}
+    best = min(listed, key=lambda part: counts[part.text])
+    if counts[best.text] < _FEW:
+        return best
+    counts = {part.text: _count(connection, scope, part, _COUNTED, parameters_) for part in listed}
+    best = min(listed, key=lambda part: counts[part.text])
+    newest_first = sorted_by.source is None and sorted_by.rank is _VERSION.id
+    ordered = [part for part in listed if part.in_order] if newest_first else []
+    if ordered and (first := min(ordered, key=lambda part: counts[part.text])) and counts[first.text] <= 2 * counts[best.text]:
+        return first
+    if not sorted_by.indexed:
+        return best
+    every = max(_count_versions(connection, scope.namespace_id), 1)
+    share = 1.0
+    for part in listed:
+        share *= min(counts[part.text] / every, 1.0)
+    # Reading in order ends once enough was found; beginning elsewhere reads all that hold, and sorts them.
+    return best if counts[best.text] < limit / max(share, 1e-9) else None
+
+
+def _from_condition(
+    scope: Scope, parts: list[Compiled], begin: Compiled, sorted_by: Sorted, columns: Sequence[sa.ColumnElement[Any]]
+) -> Plan:
+    assert begin.ids is not None  # noqa: S101 - chosen because it has them; for the type checker
+    shared = begin.side is not None and sorted_by.source is begin.side
+    if shared:
+        # One row has both what is asked and what is sorted by.
+        assert begin.side is not None  # noqa: S101 - as above
+        source: sa.FromClause = begin.side
+        version_id: sa.ColumnElement[Any] = begin.side.c.version_id
+        extra: list[sa.ColumnElement[bool]] = [
+            begin.side.c.namespace_id == scope.namespace_id,
+            *begin.parts,
+            *sorted_by.conditions,
+        ]
+    else:
+        source = begin.ids.subquery("begun")
+        version_id = source.c.version_id
+        extra = []
+    statement = _joined(scope, source, version_id, columns)
+    if sorted_by.source is not None and not shared:
+        statement = statement.join(sorted_by.source, sorted_by.version_id == version_id)
+        extra += sorted_by.conditions
+    elif sorted_by.source is None:
+        extra += sorted_by.conditions
+    checks = [part.check for part in parts if part is not begin]
+    rank = version_id if sorted_by.rank is _VERSION.id else sorted_by.rank
+    return Plan(statement.where(*extra, *checks), rank, version_id, sorted_by.descending)
+
+
+def _from_order(scope: Scope, parts: list[Compiled], sorted_by: Sorted, columns: Sequence[sa.ColumnElement[Any]]) -> Plan:
+    checks = [part.check for part in parts]
+    if sorted_by.source is None:
+        statement = sa.select(*columns).where(_VERSION.namespace_id == scope.namespace_id, *sorted_by.conditions, *checks)
+        return Plan(statement, sorted_by.rank, _VERSION.id, sorted_by.descending)
+    shared = [part for part in parts if part.side is not None and part.side is sorted_by.source]
+    direct = [condition for part in shared for condition in part.parts]
+    checks = [part.check for part in parts if part not in shared]
+    statement = _joined(scope, sorted_by.source, sorted_by.version_id, columns)
+    return Plan(
+        statement.where(*sorted_by.conditions, *direct, *checks), sorted_by.rank, sorted_by.version_id, sorted_by.descending
+    )
+
+
+def _joined(
+    scope: Scope, source: sa.FromClause, version_id: sa.ColumnElement[Any], columns: Sequence[sa.ColumnElement[Any]]
+) -> sa.Select[Any]:
+    """The versions of a source's rows, which are read first."""
+    same = sa.and_(_VERSION.namespace_id == scope.namespace_id, _VERSION.id == read_first(version_id))
+    return sa.select(*columns).select_from(source.join(model_versions, same))
+
+
+class _Counts:
+    """How many versions conditions held for, as counted lately."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[Any, tuple[float, int]] = OrderedDict()
+
+    def find(self, key: Any) -> int | None:  # noqa: ANN401 - any key
+        with self._lock:
+            found = self._kept.get(key)
+        return found[1] if found and time.monotonic() - found[0] < _REMEMBERED_SECONDS else None
+
+    def keep(self, key: Any, count: int) -> None:  # noqa: ANN401 - any key
+        with self._lock:
+            self._kept[key] = (time.monotonic(), count)
+            self._kept.move_to_end(key)
+            if len(self._kept) > _REMEMBERED:
+                self._kept.popitem(last=False)
+
+
+_counts: Final = _Counts()
+
+
+def _count(connection: Connection, scope: Scope, part: Compiled, bound: int, parameters_: dict[str, Any]) -> int:
+    """How many index entries a condition holds for, at most `bound`."""
+    key = (str(connection.engine.url), scope.namespace_id, part.text, bound)
+    count = _counts.find(key)
+    if count is None:
+        assert part.ids is not None  # noqa: S101 - asked of those alone; for the type checker
+        bounded = part.ids.limit(bound).subquery("bounded")
+        count = connection.execute(sa.select(sa.func.count()).select_from(bounded), parameters_).scalar_one()
+        _counts.keep(key, count)
+    return count
+
+
+def _count_versions(connection: Connection, namespace_id: int) -> int:
+    key = (str(connection.engine.url), namespace_id)
+    count = _counts.find(key)
+    if count is None:
+        statement = sa.select(sa.func.sum(registered_models.c.last_version)).where(
+            registered_models.c.namespace_id == namespace_id
+        )
+        count = int(connection.execute(statement).scalar_one() or 0)
+        _counts.keep(key, count)
+    return count
