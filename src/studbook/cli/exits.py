@@ -22,7 +22,7 @@ MEANINGS: Final[dict[Exit, str]] = {
     Exit.OK: "done",
     Exit.REFUSED: "refused, or a negative answer",
     Exit.USAGE: "the command was written wrongly",
-    Exit.NOT_FOUND: "no record of that name",
+    Exit.NOT_FOUND: "no record of that name, identifier or file",
     Exit.AUTHENTICATION: "no valid token, or one without the right",
     Exit.UNREACHABLE: "the registry does not answer",
     Exit.PARTIAL: "some of several documents were refused",

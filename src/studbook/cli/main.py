@@ -50,7 +50,9 @@ COMMANDS: Final[dict[str, dict[str, Entry]]] = {
         "search": Entry("search", "Find model versions that are not archived."),
         "lineage": Entry("lineage", "Draw the lineage of a record as a tree."),
         "diff": Entry("diff", "Compare two model versions."),
-        "resolve": Entry("resolve", "Say which records carry an identifier."),
+        "resolve": Entry("resolve", "Say which records carry an identifier, or each of several."),
+        "whatis": Entry("whatis", "Say which model versions and dataset versions files on this machine are."),
+        "watch": Entry("watch", "Print a version each time that it changes, and run a command for it."),
     },
     "Prove": {
         "audit": Entry("auditing", "Verify the audit log, read it, take evidence out of it, look after it."),

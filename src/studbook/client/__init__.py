@@ -37,6 +37,8 @@ from studbook.client.findings import (
     Ingested,
     Lineage,
     LineageNode,
+    Recognised,
+    Resolved,
 )
 from studbook.client.records import (
     Alias,
@@ -100,11 +102,13 @@ __all__ = [
     "Parent",
     "PermissionDeniedError",
     "PlaceInLog",
+    "Recognised",
     "Record",
     "Refused",
     "RefusedError",
     "Registration",
     "Registry",
+    "Resolved",
     "RetentionClass",
     "Run",
     "RunRecord",

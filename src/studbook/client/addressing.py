@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from studbook.client.body import Body
+from studbook.client.findings import Resolved
 from studbook.client.names import find_place, find_uuid
 from studbook.client.records import Link
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from studbook.client.connection import Connection
+
+_RESOLVED_AT_ONCE: Final = 1000
 
 
 class Addressing:
@@ -17,13 +23,30 @@ class Addressing:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def resolve(self, ref: str) -> list[Link]:
-        """Every record that a reference or identifier means, each with kind, name and id.
+    def resolve(self, ref: str, *, exact: bool = False) -> list[Link]:
+        """Every record that an identifier means, each with kind, name and id, the first recorded first; at most 100.
+
+        Besides every reference: a URI, an OCI image (`oci:sha256:…`, `registry/repository@sha256:…`), the first 8 or more
+        digits of an id, `sha256:` and the first 12 or more of a digest; none of these with `exact`.
 
         Raises NotFoundError when there is none, UnreachableError.
         """
-        answer = self._connection.call("GET", ("resolve",), params={"identifier": ref})
+        params = {"identifier": ref, "exact": "true" if exact else None}
+        answer = self._connection.call("GET", ("resolve",), params=params)
         return [Link.read(entry) for entry in answer["items"]]
+
+    def resolve_many(self, identifiers: Iterable[str]) -> list[Resolved]:
+        """What each identifier means, in their order; 1,000 are asked for at once. One that means nothing has no matches.
+
+        Raises UnreachableError.
+        """
+        wanted = list(identifiers)
+        answers: list[Resolved] = []
+        for start in range(0, len(wanted), _RESOLVED_AT_ONCE):
+            body = Body.of({"identifiers": wanted[start : start + _RESOLVED_AT_ONCE]})
+            answer = self._connection.call("POST", ("resolve",), body=body, safe_to_repeat=True)
+            answers += [Resolved.read(entry) for entry in answer["items"]]
+        return answers
 
     def _version_path(self, ref: str) -> tuple[str, ...]:
         return self._path_of_version(ref, "models", "model_version")
@@ -45,7 +68,8 @@ class Addressing:
         return (family, uuid)
 
     def _resolve_one(self, ref: str, kind: str) -> Link:
-        found = self.resolve(ref)
+        # What a call is about must not change when another record is made: no beginnings of ids here.
+        found = self.resolve(ref, exact=True)
         fitting = [link for link in found if link.kind == kind]
         if len(fitting) == 1:
             return fitting[0]

@@ -27,6 +27,7 @@ _FIRST_DELAY: Final = 0.2
 # A host that does not answer at all should not hold up the end of a training for the whole time-out, three times.
 _CONNECT_TIMEOUT: Final = 5.0
 _INTERNAL_ERROR: Final = 500
+_NOT_MODIFIED: Final = 304
 _IDEMPOTENT: Final = frozenset({"GET", "PUT", "DELETE"})
 _TRANSIENT: Final = frozenset({408, 425, 429})
 # Nothing was sent: any call may be tried again.
@@ -98,6 +99,17 @@ class Connection:
         if not response.is_success:
             self._read(response)
         return response.content
+
+    def poll(self, path: Sequence[str], etag: str | None, seconds: int) -> Any:  # noqa: ANN401 - any JSON value
+        """The JSON of what is no longer as it was at `etag`, or None when that does not change for so many seconds.
+
+        Raises UnreachableError, RefusedError.
+        """
+        request = self._build("GET", path, None, {"timeout": seconds}, {"If-None-Match": etag} if etag else None)
+        # The registry was asked to take its time before it begins to answer.
+        request.extensions["timeout"] |= {"read": seconds + self.target.timeout}
+        response = self._send(request, safe_to_repeat=True)
+        return None if response.status_code == _NOT_MODIFIED else self._read(response)
 
     def pages(self, path: Sequence[str], params: Mapping[str, str | int | None] | None = None) -> Iterator[dict[str, Any]]:
         """Every entry of a list, page after page."""

@@ -42,15 +42,53 @@ def digest_path(path: str | os.PathLike[str]) -> Digested:
     if not path.is_dir():
         with _progress(path, path.stat().st_size) as advance:
             return _digest_file(path, advance)
-    names = sorted(_files_under(path), key=os.fsencode)
-    total = sum((path / name).stat().st_size for name in names)
-    listing, size = hashlib.sha256(), 0
-    with _progress(path, total) as advance:
+    folder = _Listing()
+    for name, digested in _digest_files(path):
+        folder.add(name, digested)
+    return folder.digested()
+
+
+def digest_tree(path: str | os.PathLike[str]) -> tuple[dict[str, Digested], dict[str, Digested]]:
+    """The digests of every folder and of every file under a folder, by their paths relative to it; `.` is the folder itself.
+
+    Each file is read once, and each digest is the one that `digest_path` gives.
+
+    Raises FileNotFoundError and other OSErrors.
+    """
+    files: dict[str, Digested] = {}
+    folders = {os.curdir: _Listing()}
+    for name, digested in _digest_files(Path(path)):
+        files[name] = digested
+        folders[os.curdir].add(name, digested)
+        end = name.find(os.sep)
+        while end != -1:
+            folders.setdefault(name[:end], _Listing()).add(name[end + 1 :], digested)
+            end = name.find(os.sep, end + 1)
+    return {name: listing.digested() for name, listing in folders.items()}, files
+
+
+class _Listing:
+    """The list of a folder's files with their digests, by name, as it is hashed."""
+
+    def __init__(self) -> None:
+        self._hashed = hashlib.sha256()
+        self._size = 0
+
+    def add(self, name: str, digested: Digested) -> None:
+        """The next file."""
+        self._hashed.update(_listing_line(digested.digest.removeprefix("sha256:"), os.fsencode(f"./{name}")))
+        self._size += digested.size
+
+    def digested(self) -> Digested:
+        """The folder's digest, and the size of its files."""
+        return Digested(f"sha256:{self._hashed.hexdigest()}", self._size)
+
+
+def _digest_files(folder: Path) -> Iterator[tuple[str, Digested]]:
+    names = sorted(_files_under(folder), key=os.fsencode)
+    with _progress(folder, sum((folder / name).stat().st_size for name in names)) as advance:
         for name in names:
-            digested = _digest_file(path / name, advance)
-            listing.update(_listing_line(digested.digest.removeprefix("sha256:"), os.fsencode(f"./{name}")))
-            size += digested.size
-    return Digested(f"sha256:{listing.hexdigest()}", size)
+            yield name, _digest_file(folder / name, advance)
 
 
 def _digest_file(path: Path, advance: Callable[[int], None]) -> Digested:

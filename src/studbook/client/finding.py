@@ -1,15 +1,17 @@
-"""Questions about records: search, lineage, comparison."""
+"""Questions about records: search, lineage, comparison, files."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
 from studbook.client.addressing import Addressing
-from studbook.client.findings import Difference, Lineage
+from studbook.client.findings import Difference, Lineage, Recognised
 from studbook.client.names import reference_path
+from studbook.client.recognising import recognise
 from studbook.client.records import ModelVersion
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterator
 
 Direction = Literal["upstream", "downstream", "both"]
@@ -33,6 +35,15 @@ class Questions(Addressing):
         """
         params = {"q": q, "model": model, "tag": tag, "order_by": order_by, "page_size": page_size}
         return (ModelVersion.read(entry) for entry in self._connection.pages(("search",), params))
+
+    def whatis(self, *paths: str | os.PathLike[str]) -> list[Recognised]:
+        """Which model versions and dataset versions files and folders are, by their digests.
+
+        Of a folder: the folder as a whole, the folders in it that are known, and every file in it.
+
+        Raises FileNotFoundError and other OSErrors.
+        """
+        return recognise(paths, self.resolve_many)
 
     def lineage(self, ref: str, *, direction: Direction = "both", depth: int | None = None, limit: int | None = None) -> Lineage:
         """The graph around a record: at most `depth` edges away and `limit` nodes in each direction.

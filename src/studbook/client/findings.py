@@ -131,3 +131,30 @@ class BatchOutcome:
         if data.get("result") is not None:
             return cls(position=position, result=Ingested.read(data["result"]))
         return cls(position=position, refusal=refusal(int(data.get("status") or 0), data.get("problem") or {}))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resolved(Record):
+    """What one of several identifiers means; `error` says why the text can mean nothing, `truncated` that there are more."""
+
+    identifier: str = ""
+    matches: tuple[Link, ...] = field(default=(), metadata=reads_many(Link))
+    truncated: bool = False
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """A file or folder on this machine, and the model versions and dataset versions that have it.
+
+    `part_of` is the nearest folder around it that the registry knows as a whole. `known` says whether the registry knows it,
+    by itself or as a part; of a folder, whether it knows the folder or everything in it.
+    """
+
+    path: str
+    is_folder: bool
+    digest: str
+    size: int
+    matches: tuple[Link, ...]
+    part_of: str | None
+    known: bool

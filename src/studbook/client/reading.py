@@ -18,6 +18,7 @@ from studbook.client.records import (
     RunRecord,
     SeriesPoint,
 )
+from studbook.client.watching import follow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -54,6 +55,14 @@ class RecordReads(Addressing):
         Raises LookupError when an identifier means several versions, or no model version.
         """
         return ModelVersion.read(self._connection.call("GET", self._version_path(ref), params=_past(as_of)))
+
+    def watch(self, model: str, version: int | str = "latest") -> Iterator[ModelVersion]:
+        """The version that a number, `latest` or `@alias` means: as it is, and then at every change of it, without an end.
+
+        A change is yielded at once. While the registry cannot be reached this goes on trying; an alias that is deleted ends it
+        with NotFoundError.
+        """
+        return (ModelVersion.read(shown) for shown in follow(self._connection, ("models", model, "versions", str(version))))
 
     def versions(self, model: str, *, page_size: int | None = None) -> Iterator[ModelVersion]:
         """The versions of a model, newest first."""
