@@ -101,6 +101,7 @@ def test_now_stays_and_so_do_columns() -> None:
         ("metrics.auc > true", "`metrics.auc` is a number; true is a boolean: write one without quotes, such as 0.9"),
         ("model = 1.50", "`model` is text; 1.5 is a number: put it in quotes if a text is meant"),
         ("tags.keep = 7d", "`tags.keep` is text; 1w is a duration: put it in quotes if a text is meant"),
+        ("tags.at = 2026-11-25T09:30:00+01:00", "`tags.at` is text; 2026-11-25T08:30:00Z is a time: put it in quotes"),
         ("tags.gpu = true", "`tags.gpu` is text; true is a boolean: put it in quotes if a text is meant"),
         ('signed = "true"', '`signed` is a boolean; "true" is text: write true or false, without quotes'),
         ("created_at > 7d", "`created_at` is a time; 1w is a duration: write now-1w for that long ago"),
