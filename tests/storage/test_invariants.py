@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ from studbook.domain.entries import opened
 from studbook.domain.ids import new_id
 from studbook.merkle.hashing import leaf_hash
 from studbook.services.registry import open_registry
-from studbook.storage import migrations, tables
+from studbook.storage import migrations, scanning, tables
 from studbook.storage.database import Database, parse_url
 from studbook.storage.reading import TABLES
 from studbook.testing import digest_of, make_document
@@ -243,6 +244,16 @@ def test_one_chain_of_migrations_makes_the_tables(registry: Registry) -> None:
         assert migrations.find_revision(connection) == migrations.HEAD
         # The full-text index is the dialect's own.
         options = {
-            "include_name": lambda name, kind, _: kind == "column" or not (name or "").startswith(("search_index", "search_positions", "ix_search_"))
+            "include_name": lambda name, kind, _: (
+                kind == "column" or not (name or "").startswith(("search_index", "search_positions", "ix_search_"))
+            )
         }
         assert compare_metadata(MigrationContext.configure(connection, opts=options), tables.metadata) == []
+
+
+def test_edges_are_read_in_parts_each_once(filled: Registry) -> None:
+    with filled.database.read() as connection:
+        whole = list(scanning.iter_edges(connection, 1))
+        parts = list(itertools.islice(scanning.iter_edges(connection, 1, step=1), len(whole) + 1))
+    assert len(whole) > 1
+    assert parts == whole

@@ -125,11 +125,11 @@ def iter_rows(connection: Connection, table: sa.Table, namespace_id: int, *, ste
         yield group
 
 
-def iter_edges(connection: Connection, namespace_id: int) -> Iterator[AnyRow]:
+def iter_edges(connection: Connection, namespace_id: int, *, step: int = _STEP) -> Iterator[AnyRow]:
     """Every lineage edge, in the order of the table's key."""
     c = lineage_edges.c
     statement = sa.select(lineage_edges).where(c.namespace_id == namespace_id)
-    yield from _in_parts(connection, statement, (c.target_id, c.source_id, c.relation, c.role))
+    yield from _in_parts(connection, statement, (c.target_id, c.source_id, c.relation, c.role), step)
 
 
 def find_rows(connection: Connection, table: sa.Table, namespace_id: int, ids: Collection[UUID]) -> Sequence[AnyRow]:
@@ -162,6 +162,7 @@ def _in_parts(
         yield from rows
         if len(rows) < step:
             return
-        last = [getattr(rows[-1], column.name) for column in order]
+        # Typed as their columns: an id bound as text would come before every id that SQLite keeps.
+        last = [sa.literal(getattr(rows[-1], column.name), column.type) for column in order]
         after = sa.tuple_(*order) > sa.tuple_(*last) if len(order) > 1 else order[0] > last[0]
         rows = connection.execute(part.where(after)).all()

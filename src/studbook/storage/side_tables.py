@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.schema import CreateColumn
 
 from studbook.schemas.definition import ValueType
-from studbook.storage.dialects import DETAIL_TABLE_OPTIONS, BigInteger, Integer, Real, Text, UuidType
+from studbook.storage.dialects import DETAIL_TABLE_OPTIONS, BigInteger, Integer, Real, Text, UuidType, assume_statistics
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -74,6 +74,7 @@ def ensure_side_table(connection: Connection, storage_map: StorageMap) -> None:
         if column.name not in known:
             clause = CreateColumn(column).compile(dialect=connection.dialect)
             connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {clause}")
+    counts = {table.name: "1000000 1000000 1"}
     for stored in storage_map.columns:
         if (name := index_name(storage_map.number, stored)) is not None:
             unique, more = ("UNIQUE ", "") if stored.unique else ("", ", version_id")
@@ -81,3 +82,5 @@ def ensure_side_table(connection: Connection, storage_map: StorageMap) -> None:
                 f"CREATE {unique}INDEX IF NOT EXISTS {name} ON {table.name} (namespace_id, {stored.column}{more}) "
                 f"WHERE {stored.column} IS NOT NULL"
             )
+            counts[name] = "1000000 1000000 1" if stored.unique else "1000000 1000000 1000 1"
+    assume_statistics(connection, table.name, counts)

@@ -90,7 +90,7 @@ def equals_any_long(column: Compared, values: Sequence[str]) -> list[Condition]:
     return [head_of(column).in_(heads), *whole]
 
 
-def compare_scalar(table: sa.FromClause, operator: Operator, value: Any) -> list[Condition]:  # noqa: ANN401 - text, number, boolean
+def compare_scalar(table: Any, operator: Operator, value: Any) -> list[Condition]:  # noqa: ANN401 - columns; text, number, boolean
     """A scalar, kept as JSON text and as a number where it is one, against a value: numbers with numbers, the rest as text."""
     number, text = table.c.number, table.c.value
     if isinstance(value, int | float) and not isinstance(value, bool):
@@ -108,7 +108,7 @@ def compare_scalar(table: sa.FromClause, operator: Operator, value: Any) -> list
     return [number.is_(None), *compare_long(text, operator, rendered)]
 
 
-def scalar_in(table: sa.FromClause, values: Sequence[Any]) -> list[Condition]:
+def scalar_in(table: Any, values: Sequence[Any]) -> list[Condition]:  # noqa: ANN401 - columns
     """A scalar that is one of these."""
     numbers = [float(value) for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
     texts = [scalar_text(value) for value in values if isinstance(value, str | bool)]

@@ -7,6 +7,7 @@ their table, by value through an index. Which way is taken is decided in `plans`
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
@@ -16,7 +17,7 @@ from studbook.domain.names import quoted
 from studbook.filters.printing import format_filter
 from studbook.filters.tree import And, Comparison, Exists, Field, Membership, Not, Operator, Or, Related
 from studbook.schemas.definition import Store, ValueType
-from studbook.storage.dialects import BigInteger
+from studbook.storage.dialects import BigInteger, read_first
 from studbook.storage.searching.comparing import (
     begins_with,
     compare,
@@ -61,19 +62,35 @@ _RUN_COLUMNS: Final = {"kind": runs.c.kind, "status": runs.c.status, "job": runs
 
 
 @dataclass(frozen=True, slots=True)
+class Side:
+    """A condition on a column of a definition's own table: as an index may answer it, and as a row at hand is checked."""
+
+    table: sa.Table
+    column: str
+    indexed: sa.ColumnElement[bool]
+    checked: sa.ColumnElement[bool]
+
+
+@dataclass(frozen=True, slots=True)
 class Compiled:
     """A condition: what it checks of the version at hand, and the ids of the versions it holds for, where they can be listed.
 
-    `in_order` says that an index lists them in the order of their ids, which is that of time; `side` is the table that
-    the ids come from, where conditions on one table are better asked together.
+    `in_order` says that an index lists them in the order of their ids, which is that of time.
     """
 
     text: str
     check: sa.ColumnElement[bool]
     ids: sa.Select[Any] | None = None
     in_order: bool = False
-    side: sa.Table | None = None
-    parts: tuple[sa.ColumnElement[bool], ...] = ()
+    side: Side | None = None
+
+
+class CheckedColumns:
+    """A table whose rows are reached by version: of its columns only those of its key are looked up by."""
+
+    def __init__(self, table: sa.FromClause) -> None:
+        key = {column.name for column in table.primary_key}
+        self.c = SimpleNamespace(**{column.name: column if column.name in key else read_first(column) for column in table.c})
 
 
 def compile_condition(expression: Expression, scope: Scope) -> Compiled:
@@ -141,15 +158,16 @@ def _beside(
     text: str,
     scope: Scope,
     table: sa.FromClause,
-    conditions: Sequence[sa.ColumnElement[bool]],
+    conditions: Callable[[Any], Sequence[sa.ColumnElement[bool]]],
     *,
     in_order: bool = False,
     once: bool = True,
 ) -> Compiled:
     """A condition on rows beside versions; `once` says that a version has at most one such row."""
-    within = (table.c.namespace_id == scope.namespace_id, *conditions)
-    check = sa.exists(sa.select(sa.literal_column("1")).select_from(table).where(*within, table.c.version_id == _VERSION.id))
-    ids = sa.select(table.c.version_id.label("version_id")).where(*within)
+    own = table.c.namespace_id == scope.namespace_id
+    row: sa.Select[Any] = sa.select(sa.literal_column("1")).select_from(table)
+    check = sa.exists(row.where(own, table.c.version_id == _VERSION.id, *conditions(CheckedColumns(table))))
+    ids = sa.select(table.c.version_id.label("version_id")).where(own, *conditions(table))
     return Compiled(text, check.correlate(model_versions), ids if once else ids.distinct(), in_order)
 
 
@@ -186,16 +204,19 @@ def _compile_schema(text: str, leaf: Leaf, scope: Scope) -> Compiled:
 
 
 def _compile_alias(text: str, leaf: Leaf, scope: Scope) -> Compiled:
-    conditions = [] if isinstance(leaf, Exists) else [_matches(aliases.c.name, leaf, scope)]
-    return _beside(text, scope, aliases, conditions, once=False)
+    return _beside(
+        text, scope, aliases, lambda table: [] if isinstance(leaf, Exists) else [_matches(table.c.name, leaf, scope)], once=False
+    )
 
 
-def _compile_archived(text: str, leaf: Leaf, scope: Scope) -> Compiled:
+def _compile_archived(text: str, leaf: Leaf, _: Scope) -> Compiled:
     column = _VERSION.archived_at
     if isinstance(leaf, Exists):
         return Compiled(text, sa.true())
-    given = sa.case((column.is_not(None), 1), else_=0)
-    return Compiled(text, _matches(given, leaf, scope))
+    wanted = leaf.values if isinstance(leaf, Membership) else (leaf.value,)
+    negated = isinstance(leaf, Comparison) and leaf.operator is Operator.NOT_EQUAL
+    kinds = {bool(value) != negated for value in wanted}
+    return Compiled(text, sa.or_(*(column.is_not(None) if kind else column.is_(None) for kind in kinds)))
 
 
 def _compile_creator(text: str, leaf: Leaf, scope: Scope) -> Compiled:
@@ -211,9 +232,14 @@ def _compile_creator(text: str, leaf: Leaf, scope: Scope) -> Compiled:
 
 
 def _compile_tag(text: str, leaf: Leaf, scope: Scope) -> Compiled:
-    table = version_tags.alias("tag")
-    conditions = [table.c.key == leaf.field.name[-1], *_long_matches(table.c.value, leaf)]
-    return _beside(text, scope, table, conditions, in_order=_is_equality(leaf))
+    key = leaf.field.name[-1]
+    return _beside(
+        text,
+        scope,
+        version_tags.alias("tag"),
+        lambda table: [table.c.key == key, *_long_matches(table.c.value, leaf)],
+        in_order=_is_equality(leaf),
+    )
 
 
 def _compile_model_tag(text: str, leaf: Leaf, scope: Scope) -> Compiled:
@@ -225,13 +251,17 @@ def _compile_model_tag(text: str, leaf: Leaf, scope: Scope) -> Compiled:
 
 
 def _compile_parameter(text: str, leaf: Leaf, scope: Scope) -> Compiled:
-    table = parameters.alias("parameter")
+    name = leaf.field.name[-1]
     return _beside(
-        text, scope, table, [table.c.name == leaf.field.name[-1], *_scalar_matches(table, leaf)], in_order=_is_equality(leaf)
+        text,
+        scope,
+        parameters.alias("parameter"),
+        lambda table: [table.c.name == name, *_scalar_matches(table, leaf)],
+        in_order=_is_equality(leaf),
     )
 
 
-def _scalar_matches(table: sa.FromClause, leaf: Leaf) -> list[sa.ColumnElement[bool]]:
+def _scalar_matches(table: Any, leaf: Leaf) -> list[sa.ColumnElement[bool]]:  # noqa: ANN401 - a table, or its columns alone
     if isinstance(leaf, Exists):
         return []
     if isinstance(leaf, Membership):
@@ -239,7 +269,7 @@ def _scalar_matches(table: sa.FromClause, leaf: Leaf) -> list[sa.ColumnElement[b
     return compare_scalar(table, leaf.operator, leaf.value)
 
 
-def measured(table: sa.FromClause, field: Field) -> list[sa.ColumnElement[bool]]:
+def measured(table: Any, field: Field) -> list[sa.ColumnElement[bool]]:  # noqa: ANN401 - a table, or its columns alone
     """Which metrics a field means: of its name, on the dataset or split it is qualified by, on the whole or on one slice."""
     conditions = [table.c.name == field.name[-1]]
     if field.labels:
@@ -255,11 +285,11 @@ def measured(table: sa.FromClause, field: Field) -> list[sa.ColumnElement[bool]]
 
 
 def _compile_metric(text: str, leaf: Leaf, scope: Scope) -> Compiled:
-    table = version_metrics.alias("metric")
-    conditions = measured(table, leaf.field)
-    if not isinstance(leaf, Exists):
-        conditions.append(_matches(table.c.value, leaf, scope))
-    return _beside(text, scope, table, conditions, once=False)
+    def conditions(table: Any) -> list[sa.ColumnElement[bool]]:  # noqa: ANN401 - a table, or its columns alone
+        value = [] if isinstance(leaf, Exists) else [_matches(table.c.value, leaf, scope)]
+        return measured(table, leaf.field) + value
+
+    return _beside(text, scope, version_metrics.alias("metric"), conditions, once=False)
 
 
 def _compile_run(text: str, leaf: Leaf, scope: Scope) -> Compiled:
@@ -282,17 +312,23 @@ def _compile_attribute(text: str, leaf: Leaf, attribute: Attribute, scope: Scope
     if not attribute.ready:
         return Compiled(text, compare_unplaced(attribute, leaf, scope))
     if stored.store is Store.KEY_VALUE:
-        table = attribute_values.alias("member")
-        place = [
-            table.c.schema_number == attribute.map.number,
-            table.c.attribute == stored.id,
-            table.c.key == leaf.field.name[-1],
-        ]
-        return _beside(text, scope, table, [*place, *_scalar_matches(table, leaf)], in_order=_is_equality(leaf))
+        return _compile_member(text, leaf, attribute, scope)
     table = side_table(attribute.map)
-    condition = _matches(table.c[stored.column], leaf, scope, day=stored.type is ValueType.DATE)
-    found = _beside(text, scope, table, [condition], in_order=_is_equality(leaf))
-    return Compiled(text, found.check, found.ids if stored.index else None, found.in_order, table, (condition,))
+    column, day = table.c[stored.column], stored.type is ValueType.DATE
+    indexed, checked = (_matches(one, leaf, scope, day=day) for one in (column, read_first(column)))
+    own = table.c.namespace_id == scope.namespace_id
+    row: sa.Select[Any] = sa.select(sa.literal_column("1")).select_from(table)
+    check = sa.exists(row.where(own, table.c.version_id == _VERSION.id, checked)).correlate(model_versions)
+    ids = sa.select(table.c.version_id.label("version_id")).where(own, indexed) if stored.index else None
+    return Compiled(text, check, ids, _is_equality(leaf), Side(table, stored.column, indexed, checked))
+
+
+def _compile_member(text: str, leaf: Leaf, attribute: Attribute, scope: Scope) -> Compiled:
+    def conditions(table: Any) -> list[sa.ColumnElement[bool]]:  # noqa: ANN401 - a table, or its columns alone
+        place = [table.c.schema_number == attribute.map.number, table.c.attribute == attribute.stored.id]
+        return [*place, table.c.key == leaf.field.name[-1], *_scalar_matches(table, leaf)]
+
+    return _beside(text, scope, attribute_values.alias("member"), conditions, in_order=_is_equality(leaf))
 
 
 _SINGLE: Final[dict[str, Callable[[str, Any, Scope], Compiled]]] = {

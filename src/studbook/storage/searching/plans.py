@@ -18,7 +18,7 @@ from studbook.domain.errors import MalformedInputError
 from studbook.filters.tree import And
 from studbook.schemas.definition import Store
 from studbook.storage.dialects import read_first
-from studbook.storage.searching.conditions import Compiled, compile_condition, measured
+from studbook.storage.searching.conditions import CheckedColumns, Compiled, compile_condition, measured
 from studbook.storage.searching.unplaced import unplaced_value
 from studbook.storage.side_tables import side_table
 from studbook.storage.tables import (
@@ -32,7 +32,7 @@ from studbook.storage.tables import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from sqlalchemy.engine import Connection
 
@@ -56,7 +56,9 @@ class Sorted:
     descending: bool
     # The rows that hold the value, to begin with; None when it is a column of the version itself.
     source: sa.FromClause | None = None
+    # Which of the rows, as an index answers it when the search begins there, and as a row at hand is checked.
     conditions: tuple[sa.ColumnElement[bool], ...] = ()
+    given: tuple[sa.ColumnElement[bool], ...] = ()
     version_id: sa.ColumnElement[Any] = _VERSION.id
     indexed: bool = True
 
@@ -84,54 +86,57 @@ def sort_by(order: Order | None, scope: Scope) -> Sorted:
 def _by_attribute(scope: Scope, attribute: Attribute, order: Order) -> Sorted:
     stored = attribute.stored
     if stored.store is Store.KEY_VALUE:
-        table = attribute_values.alias("ranked")
-        place = [
-            table.c.schema_number == attribute.map.number,
-            table.c.attribute == stored.id,
-            table.c.key == order.field.name[-1],
-        ]
-        return _by_rows(scope, table, order, table.c.number, [*place, table.c.number.is_not(None)])
+
+        def place(table: Any) -> list[sa.ColumnElement[bool]]:  # noqa: ANN401 - a table, or its columns alone
+            here = [table.c.schema_number == attribute.map.number, table.c.attribute == stored.id]
+            return [*here, table.c.key == order.field.name[-1], table.c.number.is_not(None)]
+
+        members = attribute_values.alias("ranked")
+        return _by_rows(order, members, members.c.number, place)
     if not attribute.ready:
         value = unplaced_value(attribute, scope)
-        return Sorted(value, order.descending, conditions=(value.is_not(None),), indexed=False)
+        return Sorted(value, order.descending, given=(value.is_not(None),), indexed=False)
     side = side_table(attribute.map)
     column = side.c[stored.column]
-    given = (side.c.namespace_id == scope.namespace_id, column.is_not(None))
-    return Sorted(column, order.descending, side, given, side.c.version_id, stored.index)
+    given = (read_first(column).is_not(None),)
+    return Sorted(column, order.descending, side, (column.is_not(None),), given, side.c.version_id, stored.index)
 
 
 def _by_rows(
-    scope: Scope, table: sa.FromClause, order: Order, value: sa.ColumnElement[Any], conditions: Sequence[sa.ColumnElement[bool]]
+    order: Order,
+    table: sa.FromClause,
+    value: sa.ColumnElement[Any],
+    conditions: Callable[[Any], Sequence[sa.ColumnElement[bool]]],
 ) -> Sorted:
-    within = (table.c.namespace_id == scope.namespace_id, *conditions)
-    return Sorted(value, order.descending, table, within, table.c.version_id)
+    indexed, given = tuple(conditions(table)), tuple(conditions(CheckedColumns(table)))
+    return Sorted(value, order.descending, table, indexed, given, table.c.version_id)
 
 
-def _by_parameter(scope: Scope, order: Order) -> Sorted:
-    table = parameters.alias("ranked")
-    return _by_rows(scope, table, order, table.c.number, [table.c.name == order.field.name[-1], table.c.number.is_not(None)])
+def _by_parameter(_: Scope, order: Order) -> Sorted:
+    table, name = parameters.alias("ranked"), order.field.name[-1]
+    return _by_rows(order, table, table.c.number, lambda rows: [rows.c.name == name, rows.c.number.is_not(None)])
 
 
-def _by_tag(scope: Scope, order: Order) -> Sorted:
-    table = version_tags.alias("ranked")
-    return _by_rows(scope, table, order, head_of(table.c.value), [table.c.key == order.field.name[-1]])
+def _by_tag(_: Scope, order: Order) -> Sorted:
+    table, key = version_tags.alias("ranked"), order.field.name[-1]
+    return _by_rows(order, table, head_of(table.c.value), lambda rows: [rows.c.key == key])
 
 
 def _by_metric(scope: Scope, order: Order) -> Sorted:
-    field, descending = order.field, order.descending
     table, better = version_metrics.alias("ranked"), version_metrics.alias("better")
-    beyond = better.c.value > table.c.value if descending else better.c.value < table.c.value
+    checked = CheckedColumns(better)
+    beyond = checked.c.value > table.c.value if order.descending else checked.c.value < table.c.value
     outdone = sa.exists(
         sa.select(sa.literal_column("1"))
         .select_from(better)
         .where(
             better.c.namespace_id == scope.namespace_id,
             better.c.version_id == table.c.version_id,
-            *measured(better, field),
-            sa.or_(beyond, sa.and_(better.c.value == table.c.value, better.c.position < table.c.position)),
+            *measured(checked, order.field),
+            sa.or_(beyond, sa.and_(checked.c.value == table.c.value, better.c.position < table.c.position)),
         )
     ).correlate(table)
-    return _by_rows(scope, table, order, table.c.value, [*measured(table, field), sa.not_(outdone)])
+    return _by_rows(order, table, table.c.value, lambda rows: [*measured(rows, order.field), sa.not_(outdone)])
 
 
 _BY_ROWS: Final = {"metrics": _by_metric, "params": _by_parameter, "tags": _by_tag}
@@ -157,44 +162,13 @@ def make_plan(
     limit: int,
 ) -> Plan:
     """The statement of a search."""
-    parts = _parts(expression, scope)
+    conjuncts = () if expression is None else expression.parts if isinstance(expression, And) else (expression,)
+    parts = [compile_condition(part, scope) for part in conjuncts]
     sorted_by = sort_by(order, scope)
     begin = _choose(connection, scope, parts, sorted_by, parameters_, limit)
     if begin is not None:
         return _from_condition(scope, parts, begin, sorted_by, columns)
     return _from_order(scope, parts, sorted_by, columns)
-
-
-def _parts(expression: Expression | None, scope: Scope) -> list[Compiled]:
-    """The conditions that must all hold; those on one table of a definition become one."""
-    if expression is None:
-        return []
-    compiled = [compile_condition(part, scope) for part in (expression.parts if isinstance(expression, And) else (expression,))]
-    return _merged(compiled, scope)
-
-
-def _merged(compiled: list[Compiled], scope: Scope) -> list[Compiled]:
-    by_table: dict[str, list[Compiled]] = {}
-    for part in compiled:
-        if part.side is not None:
-            by_table.setdefault(part.side.name, []).append(part)
-    merged = [part for part in compiled if part.side is None]
-    for group in by_table.values():
-        merged += group if len(group) == 1 else [_together(group, scope)]
-    return merged
-
-
-def _together(group: list[Compiled], scope: Scope) -> Compiled:
-    table = group[0].side
-    assert table is not None  # noqa: S101 - the group is of one table; for the type checker
-    parts = tuple(condition for part in group for condition in part.parts)
-    within = (table.c.namespace_id == scope.namespace_id, *parts)
-    check = sa.exists(sa.select(sa.literal_column("1")).select_from(table).where(*within, table.c.version_id == _VERSION.id))
-    ids = (
-        sa.select(table.c.version_id.label("version_id")).where(*within) if any(part.ids is not None for part in group) else None
-    )
-    in_order = all(part.in_order for part in group)
-    return Compiled(" and ".join(part.text for part in group), check.correlate(model_versions), ids, in_order, table, parts)
 
 
 def _choose(
@@ -233,44 +207,51 @@ def _from_condition(
     scope: Scope, parts: list[Compiled], begin: Compiled, sorted_by: Sorted, columns: Sequence[sa.ColumnElement[Any]]
 ) -> Plan:
     assert begin.ids is not None  # noqa: S101 - chosen because it has them; for the type checker
-    shared = begin.side is not None and sorted_by.source is begin.side
-    if shared:
-        # One row has both what is asked and what is sorted by.
-        assert begin.side is not None  # noqa: S101 - as above
-        source: sa.FromClause = begin.side
-        version_id: sa.ColumnElement[Any] = begin.side.c.version_id
-        extra: list[sa.ColumnElement[bool]] = [
-            begin.side.c.namespace_id == scope.namespace_id,
-            *begin.parts,
-            *sorted_by.conditions,
-        ]
+    others = [part for part in parts if part is not begin]
+    if begin.side is not None:
+        source: sa.FromClause = begin.side.table
+        version_id: sa.ColumnElement[Any] = source.c.version_id
+        direct, others = _split(others, begin.side.table)
+        where = [source.c.namespace_id == scope.namespace_id, begin.side.indexed, *direct]
     else:
         source = begin.ids.subquery("begun")
-        version_id = source.c.version_id
-        extra = []
+        version_id, where = source.c.version_id, []
     statement = _joined(scope, source, version_id, columns)
-    if sorted_by.source is not None and not shared:
-        statement = statement.join(sorted_by.source, sorted_by.version_id == version_id)
-        extra += sorted_by.conditions
-    elif sorted_by.source is None:
-        extra += sorted_by.conditions
-    checks = [part.check for part in parts if part is not begin]
+    if sorted_by.source is None or sorted_by.source is source:
+        where += sorted_by.given
+    else:
+        ranked = sorted_by.source
+        same = sa.and_(sorted_by.version_id == version_id, ranked.c.namespace_id == scope.namespace_id)
+        statement = statement.join(ranked, same)
+        where += sorted_by.given
     rank = version_id if sorted_by.rank is _VERSION.id else sorted_by.rank
-    return Plan(statement.where(*extra, *checks), rank, version_id, sorted_by.descending)
+    return Plan(statement.where(*where, *(part.check for part in others)), rank, version_id, sorted_by.descending)
 
 
 def _from_order(scope: Scope, parts: list[Compiled], sorted_by: Sorted, columns: Sequence[sa.ColumnElement[Any]]) -> Plan:
-    checks = [part.check for part in parts]
     if sorted_by.source is None:
-        statement = sa.select(*columns).where(_VERSION.namespace_id == scope.namespace_id, *sorted_by.conditions, *checks)
+        checks = [part.check for part in parts]
+        statement = sa.select(*columns).where(_VERSION.namespace_id == scope.namespace_id, *sorted_by.given, *checks)
         return Plan(statement, sorted_by.rank, _VERSION.id, sorted_by.descending)
-    shared = [part for part in parts if part.side is not None and part.side is sorted_by.source]
-    direct = [condition for part in shared for condition in part.parts]
-    checks = [part.check for part in parts if part not in shared]
-    statement = _joined(scope, sorted_by.source, sorted_by.version_id, columns)
-    return Plan(
-        statement.where(*sorted_by.conditions, *direct, *checks), sorted_by.rank, sorted_by.version_id, sorted_by.descending
-    )
+    source, column = sorted_by.source, getattr(sorted_by.rank, "name", None)
+    direct, others = _split(parts, source, column)
+    statement = _joined(scope, source, sorted_by.version_id, columns)
+    own = source.c.namespace_id == scope.namespace_id
+    statement = statement.where(own, *sorted_by.conditions, *direct, *(part.check for part in others))
+    return Plan(statement, sorted_by.rank, sorted_by.version_id, sorted_by.descending)
+
+
+def _split(
+    parts: list[Compiled], table: sa.FromClause, indexed: str | None = None
+) -> tuple[list[sa.ColumnElement[bool]], list[Compiled]]:
+    """The conditions on columns of a table whose rows are at hand, and the other parts; an index is used for `indexed` alone."""
+    direct, others = [], []
+    for part in parts:
+        if part.side is not None and part.side.table is table:
+            direct.append(part.side.indexed if part.side.column == indexed else part.side.checked)
+        else:
+            others.append(part)
+    return direct, others
 
 
 def _joined(

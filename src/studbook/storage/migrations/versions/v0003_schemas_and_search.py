@@ -18,6 +18,7 @@ from studbook.storage.dialects import (
     Real,
     Text,
     UuidType,
+    assume_statistics,
     create_functions,
     create_text_index,
 )
@@ -25,6 +26,24 @@ from studbook.storage.dialects import (
 revision: Final = "0003"
 down_revision: Final = "0002"
 _STEP: Final = 1000
+# Rows with the same first columns of an index: of a namespace with a million versions.
+_STATISTICS: Final = {
+    "version_tags": {"version_tags": "1000000 1000000 5 1", "ix_version_tags_value": "1000000 1000000 100000 1000 1"},
+    "version_metrics": {
+        "version_metrics": "1000000 1000000 5 1",
+        "ix_version_metrics_value": "1000000 1000000 100000 10 2 1",
+    },
+    "parameters": {
+        "parameters": "1000000 1000000 10 1",
+        "ix_parameters_number": "500000 500000 50000 100 1",
+        "ix_parameters_text": "500000 500000 50000 100 1",
+    },
+    "attribute_values": {
+        "attribute_values": "1000000 1000000 10 10 5 1",
+        "ix_attribute_values_number": "500000 500000 500000 100000 50000 100 1",
+        "ix_attribute_values_text": "500000 500000 500000 100000 50000 100 1",
+    },
+}
 
 
 def upgrade() -> None:
@@ -49,6 +68,8 @@ def upgrade() -> None:
     op.create_index("ix_runs_job", "runs", ["namespace_id", "job"])
     create_text_index(op.get_bind())
     create_functions(op.get_bind())
+    for table, counts in _STATISTICS.items():
+        assume_statistics(op.get_bind(), table, counts)
     _take_words()
 
 
