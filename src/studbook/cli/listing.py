@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import islice
+from itertools import islice, zip_longest
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import typer
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from rich.table import Table
+    from rich.text import Text
 
     from studbook.client import ModelVersion
     from studbook.client.answers import Record
@@ -169,15 +170,17 @@ def list_experiments(
     screen.print_table(table, none="No experiments yet.", truncated=truncated)
 
 
-def version_rows(versions: Iterable[ModelVersion]) -> Table:
-    """A table of versions, each with its foremost metrics."""
+def version_rows(versions: Iterable[ModelVersion], notes: Sequence[Text] = ()) -> Table:
+    """A table of versions, each with its foremost metrics, and with what `notes` says of each below its description."""
     table = screen.columns("version", "created", "aliases", "metrics", "description")
-    for version in versions:
+    for version, note in zip_longest(versions, notes):
         metrics = list(headline(version.metrics).values())[:_METRICS]
         shown = "  ".join(f"{safe(metric.name)} {number(metric.value)}" for metric in metrics)
         aliases = screen.styled(" ".join(f"@{alias}" for alias in version.aliases), screen.GOOD)
         archived = "(archived) " if version.archived_at else ""
-        description = f"{archived}{_first_line(version.description)}"
+        description = screen.styled(f"{archived}{_first_line(version.description)}")
+        if note:
+            description = description.append("\n" if description else "").append_text(note)
         table.add_row(_name(short_name(version.name)), day(version.created_at), aliases, shown, description)
     return table
 

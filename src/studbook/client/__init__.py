@@ -10,6 +10,18 @@ from studbook.client.auditing import LoggedEvent, PlaceInLog
 from studbook.client.connecting import connect
 from studbook.client.custody import Erased, LegalHold, LogKey, LogShard, RetentionClass
 from studbook.client.data_digests import digest_data
+from studbook.client.definitions import (
+    PlacingWork,
+    SchemaBreak,
+    SchemaCompatibility,
+    SchemaDefinition,
+    SchemaVersion,
+    StandardSchema,
+    StorageMap,
+    StoredAttribute,
+    StoredVerdict,
+    Validation,
+)
 from studbook.client.delivery import Delivered, Refused, SyncReport
 from studbook.client.digests import Digested, digest_path
 from studbook.client.errors import (
@@ -48,6 +60,7 @@ from studbook.client.records import (
     DatasetVersion,
     Deployment,
     Experiment,
+    HeldSchema,
     Link,
     Metric,
     Model,
@@ -55,6 +68,7 @@ from studbook.client.records import (
     Owner,
     Parent,
     RunRecord,
+    SchemaChoice,
     SeriesPoint,
     Token,
     VersionLink,
@@ -62,6 +76,15 @@ from studbook.client.records import (
 from studbook.client.registration import Registration
 from studbook.client.registry import Registry
 from studbook.client.run import Run
+from studbook.client.searching import (
+    Facet,
+    FacetValue,
+    Found,
+    FoundVersion,
+    Highlight,
+    SearchField,
+    Total,
+)
 
 __all__ = [
     "Alias",
@@ -83,6 +106,12 @@ __all__ = [
     "Evaluated",
     "EventLink",
     "Experiment",
+    "Facet",
+    "FacetValue",
+    "Found",
+    "FoundVersion",
+    "HeldSchema",
+    "Highlight",
     "Ingested",
     "InvalidDocumentError",
     "LegalHold",
@@ -102,6 +131,7 @@ __all__ = [
     "Parent",
     "PermissionDeniedError",
     "PlaceInLog",
+    "PlacingWork",
     "Recognised",
     "Record",
     "Refused",
@@ -112,13 +142,25 @@ __all__ = [
     "RetentionClass",
     "Run",
     "RunRecord",
+    "SchemaBreak",
+    "SchemaChoice",
+    "SchemaCompatibility",
+    "SchemaDefinition",
+    "SchemaVersion",
+    "SearchField",
     "SeriesPoint",
     "StaleError",
+    "StandardSchema",
+    "StorageMap",
+    "StoredAttribute",
+    "StoredVerdict",
     "StudbookError",
     "StudbookWarning",
     "SyncReport",
     "Token",
+    "Total",
     "UnreachableError",
+    "Validation",
     "VersionLink",
     "connect",
     "digest_data",

@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from studbook.client.addressing import Addressing
 from studbook.client.body import Body
+from studbook.client.draft import schema_entry
 from studbook.client.findings import Evaluated
 from studbook.client.records import Alias, Deployment, Model, ModelVersion, Token
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from types import EllipsisType
+
+    from studbook.client.draft import SchemaLike
 
 
 class LaterFacts(Addressing):
@@ -38,21 +42,27 @@ class LaterFacts(Addressing):
         description: str | None = None,
         owners: Iterable[Mapping[str, str]] | None = None,
         tags: Mapping[str, str | None] | None = None,
+        schema: SchemaLike | EllipsisType | None = ...,
         archived: bool | None = None,
         if_match: str | None = None,
     ) -> Model:
-        """Change facts about a model; what is None stays.
+        """Change facts about a model; what is None, or for `schema` left out, stays.
 
         `owners` ({"name", "email"?}) replaces the owners, `tags` is merged (a tag set to None is removed), and
-        `archived` archives (True) or restores (False).
+        `archived` archives (True) or restores (False). `schema` is the definition that versions must satisfy from now on: its
+        name, or a mapping with `name`, `min_version` and `max_version`; None takes it off.
         """
-        facts = {
+        facts: dict[str, Any] = {
             "description": description,
             "owners": None if owners is None else [dict(owner) for owner in owners],
             "tags": None if tags is None else dict(tags),
             "archived": archived,
         }
-        return Model.read(self._patch(("models", name), facts, if_match))
+        said = {fact: value for fact, value in facts.items() if value is not None}
+        if schema is not ...:
+            said["schema"] = schema_entry(schema)
+        answer = self._connection.call("PATCH", ("models", name), body=Body.of(said), headers=_matching(if_match))
+        return Model.read(answer)
 
     def update_version(
         self,

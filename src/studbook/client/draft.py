@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from studbook.client.ids import new_id
 from studbook.client.names import is_reference
 from studbook.client.notices import warn
-from studbook.client.records import ModelVersion
+from studbook.client.records import ModelVersion, SchemaChoice
 from studbook.client.registration import REGISTRATION_SCHEME, Registration
 from studbook.client.series import Measured, Point, Series, points_for_document
 from studbook.client.values import Scalar, clean_key, clean_text, to_json
@@ -118,6 +118,7 @@ class Draft:
 
 
 ParentLike = str | Registration | ModelVersion | Mapping[str, str]
+SchemaLike = str | SchemaChoice | Mapping[str, Any]
 
 
 def parent_entries(parents: ParentLike | Iterable[ParentLike], relation: str | None) -> list[dict[str, str]]:
@@ -147,6 +148,24 @@ def _reference_of(parent: object) -> str:
 def owner_entries(owners: Sequence[str | Mapping[str, str]]) -> list[dict[str, str]]:
     """The `owners` of a document: a bare string is a name."""
     return [{"name": owner} if isinstance(owner, str) else dict(owner) for owner in owners]
+
+
+def schema_entry(schema: object) -> dict[str, Any] | None:
+    """The `schema` of a document's model: the definition that its versions must satisfy.
+
+    Raises TypeError for what names no definition.
+    """
+    if schema is None:
+        return None
+    if isinstance(schema, str):
+        return {"name": schema}
+    if isinstance(schema, SchemaChoice):
+        chosen = {"name": schema.name, "min_version": schema.min_version, "max_version": schema.max_version}
+        return _present(chosen)
+    if isinstance(schema, Mapping):
+        return dict(schema)
+    message = f"a schema is a definition's name, or a mapping with 'name', 'min_version' and 'max_version', not {schema!r}"
+    raise TypeError(message)
 
 
 def tag_entries(tags: Mapping[str, object]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Questions about records: search, lineage, comparison, files."""
+"""Questions about records: lineage, comparison, files."""
 
 from __future__ import annotations
 
@@ -8,33 +8,15 @@ from studbook.client.addressing import Addressing
 from studbook.client.findings import Difference, Lineage, Recognised
 from studbook.client.names import reference_path
 from studbook.client.recognising import recognise
-from studbook.client.records import ModelVersion
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator
 
 Direction = Literal["upstream", "downstream", "both"]
 
 
 class Questions(Addressing):
-    """The calls that find records and tell how they hang together. Each raises UnreachableError and RefusedError."""
-
-    def search(
-        self,
-        q: str | None = None,
-        *,
-        model: str | None = None,
-        tag: str | None = None,
-        order_by: str | None = None,
-        page_size: int | None = None,
-    ) -> Iterator[ModelVersion]:
-        """Model versions that match the words of `q`.
-
-        `tag` is `key:value`; `order_by` is `metrics.NAME`, `created_at` or `number`, descending with `-` before it.
-        """
-        params = {"q": q, "model": model, "tag": tag, "order_by": order_by, "page_size": page_size}
-        return (ModelVersion.read(entry) for entry in self._connection.pages(("search",), params))
+    """The calls that tell what files are, and how records hang together. Each raises UnreachableError and RefusedError."""
 
     def whatis(self, *paths: str | os.PathLike[str]) -> list[Recognised]:
         """Which model versions and dataset versions files and folders are, by their digests.

@@ -84,7 +84,7 @@ class Owner(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Stored(Record):
+class StoredRecord(Record):
     """What every stored record has. `etag` is what `if_match` takes."""
 
     id: str = ""
@@ -96,7 +96,26 @@ class _Stored(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Model(_Stored):
+class SchemaChoice(Record):
+    """The schema definition that the versions of a model must satisfy: its newest published version in a range."""
+
+    name: str = ""
+    id: str = ""
+    min_version: int | None = None
+    max_version: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldSchema(Record):
+    """The version of a schema definition that a model version satisfied when it was registered."""
+
+    name: str = ""
+    id: str = ""
+    version: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model(StoredRecord):
     """A registered model; `model` is its bare name, `aliases` maps each alias to a version number."""
 
     model: str = ""
@@ -104,16 +123,18 @@ class Model(_Stored):
     owners: tuple[Owner, ...] = field(default=(), metadata=reads_many(Owner))
     tags: Mapping[str, str] = field(default_factory=dict)
     aliases: Mapping[str, int] = field(default_factory=dict)
+    schema: SchemaChoice | None = field(default=None, metadata=reads(SchemaChoice))
     latest_version: int | None = None
     archived_at: datetime | None = field(default=None, metadata=TIME)
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelVersion(_Stored):
+class ModelVersion(StoredRecord):
     """A version of a registered model: what it is, where it came from, what it was measured on."""
 
     model: str = ""
     number: int = 0
+    schema: HeldSchema | None = field(default=None, metadata=reads(HeldSchema))
     description: str | None = None
     archived_at: datetime | None = field(default=None, metadata=TIME)
     parameters: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
@@ -129,7 +150,7 @@ class ModelVersion(_Stored):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunRecord(_Stored):
+class RunRecord(StoredRecord):
     """One execution. `run_kind` is training, evaluation or data-preparation; `title` the name its writer gave it."""
 
     run_kind: str = ""
@@ -148,21 +169,21 @@ class RunRecord(_Stored):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Experiment(_Stored):
+class Experiment(StoredRecord):
     """A group of runs; `experiment` is its bare name."""
 
     experiment: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Dataset(_Stored):
+class Dataset(StoredRecord):
     """A dataset; `dataset` is its bare name."""
 
     dataset: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
-class DatasetVersion(_Stored):
+class DatasetVersion(StoredRecord):
     """The dataset as it was at one time; `digest` is `sha256:…` where it is known."""
 
     dataset: str = ""
@@ -179,7 +200,7 @@ class DatasetVersion(_Stored):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Deployment(_Stored):
+class Deployment(StoredRecord):
     """Which version was served on a target, from when until when; `status` is active or ended."""
 
     version: Link | None = field(default=None, metadata=reads(Link))
@@ -192,7 +213,7 @@ class Deployment(_Stored):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Token(_Stored):
+class Token(StoredRecord):
     """An API token. `token` is the secret, known only in the answer that made it, and kept out of the repr."""
 
     title: str = ""

@@ -13,6 +13,8 @@ from studbook.client.lifecycle import Lifecycle, RunKind
 from studbook.client.outbox import Outbox
 from studbook.client.reading import RecordReads
 from studbook.client.run import Run
+from studbook.client.schemas import SchemaCalls
+from studbook.client.searching import Searches
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from studbook.client.spool import Spool
 
 
-class Registry(RecordReads, Questions, LaterFacts, AuditReads, LogCare, Ingestion):
+class Registry(RecordReads, Searches, Questions, LaterFacts, SchemaCalls, AuditReads, LogCare, Ingestion):
     """An open registry; made by `studbook.connect`. May be used from several threads.
 
     Calls raise UnreachableError when the registry gives no usable answer, and RefusedError (NotFoundError,

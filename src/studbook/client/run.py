@@ -8,7 +8,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Self, SupportsIndex
 
 from studbook.client.clock import now, rfc3339
-from studbook.client.draft import Draft, owner_entries, parent_entries, tag_entries
+from studbook.client.draft import Draft, owner_entries, parent_entries, schema_entry, tag_entries
 from studbook.client.inputs import artifact_entry, count_rows, dataset_digest, location
 from studbook.client.lifecycle import Lifecycle, describe_failure
 from studbook.client.notices import warn
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from types import TracebackType
 
-    from studbook.client.draft import ParentLike
+    from studbook.client.draft import ParentLike, SchemaLike
     from studbook.client.inputs import PathLike, Role, Sensitivity
     from studbook.client.outbox import Outbox
     from studbook.client.registration import Registration
@@ -200,6 +200,7 @@ class Run:
         description: str | None = None,
         tags: Mapping[str, object] | None = None,
         owners: Sequence[str | Mapping[str, str]] | None = None,
+        schema: SchemaLike | None = None,
     ) -> Registration:
         """Register a new version of a model from what was logged, and return what became of it.
 
@@ -210,6 +211,8 @@ class Run:
           retrained-from (the default), finetuned-from, adapter-of, merged-from, quantized-from, distilled-from,
           converted-from, calibrated-from.
         - `description` and `tags` are the version's; `owners` (names, or `{"name", "email"}`) the model's, if it is new.
+        - `schema`: the definition that the versions of the model, if it is new, must satisfy: its name, or a mapping with
+          `name`, `min_version` and `max_version`.
 
         A run may register several versions. Metrics, artifacts and identifiers belong to the one registered next;
         parameters, datasets, tags and attributes to all.
@@ -218,7 +221,7 @@ class Run:
         """
         self._lifecycle.begin()
         entries = parent_entries(parents, relation)
-        model_part = {"name": _named(model, "model"), "owners": owner_entries(owners or ())}
+        model_part = {"name": _named(model, "model"), "owners": owner_entries(owners or ()), "schema": schema_entry(schema)}
         version_part = {"description": description, "tags": tag_entries(tags or {}), "parents": entries}
         with self._lock:
             document = self._draft.version_document(model_part, version_part, self._run_part(None))
