@@ -49,7 +49,7 @@ def test_references_that_must_be_resolved(sdk: studbook.Registry, fake: Any) -> 
     ]
     fake.script = [(200, {"items": items}, {}), (200, {"number": 3}, {})]
     assert sdk.version("git:abc").number == 3
-    assert fake.requests[0]["path"].endswith("/resolve?identifier=git%3Aabc")
+    assert fake.requests[0]["path"].endswith("/resolve?identifier=git%3Aabc&exact=true")
     assert fake.requests[1]["path"].endswith("/models/churn/versions/3")
     fake.script = [(200, {"items": [{**items[1], "name": f"models/churn/versions/{number}"} for number in (1, 2)]}, {})]
     with pytest.raises(LookupError, match="means several model versions: models/churn/versions/1, models/churn/versions/2"):
