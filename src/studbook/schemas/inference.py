@@ -146,7 +146,8 @@ def _is_artifact(shape: Shape) -> bool:
 def _placed(path: Path, shape: Shape) -> Iterator[JsonObject]:
     place = pointer(path)
     scalars = shape.member_types - {"null"}
-    if len(place) > _PATH_LIMIT - 2:
+    # In a path, '*' means every member.
+    if len(place) > _PATH_LIMIT - 2 or "*" in path:
         return
     kinds = [kind for kind in _types(shape.types) if kind != "null"]
     if kinds == ["object"] and shape.unforeseeable and scalars and not scalars & {"object", "array"}:

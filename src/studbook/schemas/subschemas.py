@@ -45,7 +45,8 @@ def iter_subschemas(json_schema: JsonSchema) -> Iterator[tuple[Path, JsonSchema]
         if isinstance(current, bool | dict):
             yield path, current
         if isinstance(current, dict):
-            pending.extend((path + step, inner) for step, inner in iter_parts(current))
+            # The last that is put in comes out first, and parts come in the order they are written in.
+            pending.extend(reversed([(path + step, inner) for step, inner in iter_parts(current)]))
 
 
 def iter_parts(schema: dict[str, Any]) -> Iterator[tuple[Path, Any]]:

@@ -16,7 +16,7 @@ import jsonschema_rs
 from studbook.domain.errors import Violation
 from studbook.schemas.sentences import Speaker
 from studbook.schemas.subschemas import Subschemas, iter_subschemas
-from studbook.schemas.workload import count_evaluations
+from studbook.schemas.workload import count_faults
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -37,6 +37,8 @@ CANONICAL_OPTIONS: Final[dict[str, Any]] = {
 # could take more characters than this (measured: five bytes for each) are told their first fault alone.
 _LISTING_LIMIT: Final = 16 << 20
 _MASK: Final = "…"
+# Keywords whose value is copied with each fault that they find.
+_CHOICES: Final = ("enum", "const", "not")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +47,10 @@ class Validator:
 
     json_schema: JsonSchema
     compiled: jsonschema_rs.Validator
-    # How often a value is judged at most, and the characters of the longest list of allowed values.
-    evaluations: int
+    # How many faults the values along one way can have; whether each name may have one more; the characters of the longest
+    # list of allowed values.
+    possible_faults: int
+    judges_names: bool
     longest_choice: int
 
     def is_valid(self, document: Any) -> bool:  # noqa: ANN401 - any JSON value
@@ -78,10 +82,17 @@ class Validator:
         return list(found) if complete else [*found, _CUT]
 
     def _weigh(self, document: Any) -> int:  # noqa: ANN401 - any JSON value
-        text = json.dumps(document)
-        # Each value but the last is followed by a comma or a closing bracket.
-        values = 1 + text.count(",") + text.count("[") + text.count("{")
-        return len(text) * self.evaluations + values * self.longest_choice
+        """How many characters the library would copy at most."""
+        values, most_members = 0, 0
+        pending = [document]
+        while pending:
+            value = pending.pop()
+            values += 1
+            if isinstance(value, dict | list):
+                most_members = max(most_members, len(value))
+                pending.extend(value.values() if isinstance(value, dict) else value)
+        faults = self.possible_faults + (most_members if self.judges_names else 0)
+        return len(json.dumps(document)) * faults + values * self.longest_choice
 
     def _first(self, document: Any) -> Iterable[jsonschema_rs.ValidationError]:  # noqa: ANN401 - any JSON value
         try:
@@ -99,15 +110,15 @@ def compile_validator(json_schema: JsonSchema) -> Validator:
 
     Raises ValueError for some of those it would refuse.
     """
-    choices = [
-        len(json.dumps(inner[keyword]))
-        for _, inner in iter_subschemas(json_schema)
-        if isinstance(inner, dict)
-        for keyword in ("enum", "const", "not")
-        if keyword in inner
-    ]
-    evaluations = count_evaluations(Subschemas.of(json_schema))
-    return Validator(json_schema, compile_schema(json_schema), evaluations, max(choices, default=0))
+    schemas = [schema for _, schema in iter_subschemas(json_schema) if isinstance(schema, dict)]
+    choices = [len(json.dumps(schema[keyword])) for schema in schemas for keyword in _CHOICES if keyword in schema]
+    return Validator(
+        json_schema,
+        compile_schema(json_schema),
+        possible_faults=count_faults(Subschemas.of(json_schema), _LISTING_LIMIT),
+        judges_names=any("propertyNames" in schema for schema in schemas),
+        longest_choice=max(choices, default=0),
+    )
 
 
 def compile_schema(json_schema: JsonSchema) -> jsonschema_rs.Validator:

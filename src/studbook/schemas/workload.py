@@ -16,9 +16,9 @@ from studbook.domain.pointers import pointer
 from studbook.schemas.subschemas import SAME, iter_parts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
-    from studbook.schemas.subschemas import Subschemas
+    from studbook.schemas.subschemas import JsonSchema, Subschemas
 
 # How often the values along one way into a document may be judged. Real schemas stay below 500.
 EVALUATION_LIMIT: Final = 10_000
@@ -50,9 +50,9 @@ class _Inside:
 
 @dataclass(frozen=True, slots=True)
 class _Value:
-    """A value that a subschema judges: how many subschemas do in the end, and what they lead on to."""
+    """A value that a subschema judges: what all that judge it in the end weigh, and what they lead on to."""
 
-    times: int
+    weight: int
     insides: tuple[_Inside, ...]
 
 
@@ -63,24 +63,45 @@ def find_circle(subschemas: Subschemas) -> str | None:
 
 def count_evaluations(subschemas: Subschemas) -> int:
     """How often the values along one way into a document are judged at most; EVALUATION_LIMIT + 1 stands for any more."""
+    return _sum(subschemas, lambda _: 1, EVALUATION_LIMIT + 1)
+
+
+def count_faults(subschemas: Subschemas, most: int) -> int:
+    """How many faults the values along one way into a document can have; `most` stands for any more.
+
+    A value's members may add one each where their names are judged (`propertyNames`), which is not counted.
+    """
+    return _sum(subschemas, _possible_faults, most)
+
+
+def _possible_faults(schema: JsonSchema) -> int:
+    if isinstance(schema, bool):
+        return 1
+    dependent = schema.get("dependentRequired", {}).values()
+    return len(schema) + len(schema.get("required", ())) + sum(len(names) for names in dependent)
+
+
+def _sum(subschemas: Subschemas, weigh: Callable[[JsonSchema], int], most: int) -> int:
+    """What the subschemas that judge the values along one way weigh, on the way where that is the most."""
     links = _links(subschemas)
     order, circle = _order(links)
     if circle is not None:
-        return EVALUATION_LIMIT + 1
+        return most
     rank = {place: position for position, place in enumerate(order)}
+    weights = {place: weigh(schema) for place, schema in subschemas.by_pointer.items()}
     values: dict[str, _Value] = {}
     pending = [""]
     while pending:
         place = pending.pop()
         if place not in values:
-            values[place] = _judged(subschemas, place, rank, links)
-            pending.extend(
-                part for inside in values[place].insides for parts in (inside.always, *inside.named.values()) for part in parts
-            )
+            times = _judging(place, rank, links, most)
+            insides = _insides(subschemas, times)
+            values[place] = _Value(min(sum(weights[part] * count for part, count in times.items()), most), insides)
+            pending.extend(part for inside in insides for parts in (inside.always, *inside.named.values()) for part in parts)
     costs = dict.fromkeys(values, 0)
     for _ in range(DEPTH_LIMIT + 1):
         deeper = {
-            place: min(value.times + max(inside.cost(costs) for inside in value.insides), EVALUATION_LIMIT + 1)
+            place: min(value.weight + max(inside.cost(costs) for inside in value.insides), most)
             for place, value in values.items()
         }
         if deeper == costs:
@@ -99,10 +120,8 @@ def _links(subschemas: Subschemas) -> dict[str, list[str]]:
     return links
 
 
-def _judged(subschemas: Subschemas, start: str, rank: dict[str, int], links: dict[str, list[str]]) -> _Value:
-    """Everything that judges the value which the subschema at `start` judges."""
-    times: Counter[str] = Counter({start: 1})
-    insides = {"object": _Inside(), "array": _Inside()}
+def _judging(start: str, rank: dict[str, int], links: dict[str, list[str]], most: int) -> Counter[str]:
+    """How often each subschema judges the value which the one at `start` judges."""
     reached = {start}
     pending = [start]
     while pending:
@@ -110,13 +129,20 @@ def _judged(subschemas: Subschemas, start: str, rank: dict[str, int], links: dic
             if part not in reached:
                 reached.add(part)
                 pending.append(part)
+    times: Counter[str] = Counter({start: 1})
     # Those come first that the others are judged on behalf of.
     for place in sorted(reached, key=rank.__getitem__, reverse=True):
-        count = min(times[place], EVALUATION_LIMIT + 1)
+        times[place] = min(times[place], most)
         for part in links[place]:
-            times[part] += count
+            times[part] += times[place]
+    return times
+
+
+def _insides(subschemas: Subschemas, times: Counter[str]) -> tuple[_Inside, ...]:
+    insides = {"object": _Inside(), "array": _Inside()}
+    for place, count in times.items():
         _lead_on(subschemas, place, count, insides)
-    return _Value(min(sum(times.values()), EVALUATION_LIMIT + 1), tuple(insides.values()))
+    return tuple(insides.values())
 
 
 def _lead_on(subschemas: Subschemas, place: str, count: int, insides: dict[str, _Inside]) -> None:
