@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
+import sqlalchemy as sa
 
+from studbook.services.audit.fsck import check_logs
+from studbook.services.audit.rebuilding import rebuild
+from studbook.services.schemas.backfilling import Backfiller, fill_chunk
+from studbook.storage import schemas as storage
 from studbook.testing import make_document
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    import httpx
+
+    from studbook.services.registry import Registry
 
 TABULAR: dict[str, Any] = {
     "name": "tabular",
@@ -99,8 +111,8 @@ def test_attributes_are_kept_where_the_definition_says_and_found_there(api: http
     publish(api, TABULAR)
     full = {
         "license": "MIT", "risk": "high", "energy_kwh": 12.5, "notes": "Gradient boosting with déjà vu", "trained_for": "PT36H",
-        "released": "2026-11-01", "hyper": {"depth": 6, "loss": "log"}, "contact": "ada@example.org", "serial": "A1", "frozen": True,
-        "weights": {"uri": "s3://w/1", "digest": "sha256:" + "ab" * 32}, "extra": {"any": 1},
+        "released": "2026-11-01", "hyper": {"depth": 6, "loss": "log"}, "contact": "ada@example.org", "serial": "A1",
+        "frozen": True, "weights": {"uri": "s3://w/1", "digest": "sha256:" + "ab" * 32}, "extra": {"any": 1},
     }  # fmt: skip
     answer = register(api, "churn", full, metrics=[{"name": "auc", "value": 0.9}, {"name": "auc", "value": 0.8}])
     assert answer.status_code == 201, answer.text
@@ -165,3 +177,195 @@ def test_a_filter_that_cannot_be_asked_says_so(api: httpx.Client, asked: str, sa
     assert answer.status_code == 400
     assert said in answer.json()["detail"]
     assert "column 1" in answer.json()["detail"]
+
+
+def registry_of(api: httpx.Client) -> Registry:
+    return api._transport._registry  # type: ignore[attr-defined,no-any-return]
+
+
+def place_of_work(registry: Registry) -> UUID:
+    with registry.database.read() as connection:
+        return storage.list_backfills(connection)[0].id  # type: ignore[no-any-return]
+
+
+def fsck(registry: Registry) -> list[str]:
+    reports = check_logs(registry.database, registry.guard, ())
+    return [f"{finding.place} {finding.message}" for report in reports for finding in report.findings]
+
+
+def changed(definition: dict[str, Any], **columns: dict[str, Any]) -> dict[str, Any]:
+    """The definition with further attributes, or others of the same ids."""
+    known = {attribute["id"]: attribute for attribute in definition["attributes"]}
+    known |= {attribute["id"]: {"name": name, **attribute} for name, attribute in columns.items()}
+    return {**definition, "attributes": list(known.values())}
+
+
+def test_a_new_indexed_attribute_is_filled_while_every_answer_is_right(api: httpx.Client) -> None:
+    publish(api, TABULAR)
+    for position in range(30):
+        attributes = {"license": "MIT", "extra": {"size": position, "when": "2026-11-25T10:00:00+02:00", "ok": position % 2 == 0}}
+        assert register(api, "churn", attributes, metrics=[]).status_code == 201
+    registry = registry_of(api)
+    registry.backfiller.close()
+    more = changed(
+        TABULAR,
+        size={"id": 20, "path": "/attributes/extra/size", "type": "integer", "store": "column"},
+        when={"id": 21, "path": "/attributes/extra/when", "type": "timestamp", "store": "column"},
+        ok={"id": 22, "path": "/attributes/extra/ok", "type": "boolean", "store": "column"},
+        open_set={"id": 23, "path": "/attributes/extra/*", "store": "key-value"},
+    )
+    publish(api, more)
+    asked = {
+        "size >= 28": ["churn/30", "churn/29"],
+        "when = 2026-11-25T08:00:00Z and size < 1": ["churn/1"],
+        "ok = false and size > 26": ["churn/30", "churn/28"],
+        "not size > 1": ["churn/2", "churn/1"],
+        "open_set.size in (3, 4)": ["churn/5", "churn/4"],
+        "size exists and size < 2": ["churn/2", "churn/1"],
+    }
+    assert api.get("/search", params={"filter": "size > 3"}).json()["building"] == ["size"]
+    assert {text: names(api, filter=text) for text in asked} == asked
+    place = api.get("/schemas/tabular/storage-map").json()
+    assert place["work"][0]["total"] == 30
+    assert {entry["name"]: entry["state"] for entry in place["attributes"]}["size"] == "building"
+    ordered = {"filter": "size > 20", "order_by": "-size", "page_size": 3}
+    assert names(api, **ordered) == ["churn/30", "churn/29", "churn/28"]
+    # A process dies after a chunk, and another goes on.
+    job = place_of_work(registry)
+    assert registry.database.work.run(lambda transaction: fill_chunk(transaction, 1, job, 7))
+    assert {text: names(api, filter=text) for text in asked} == asked
+    assert api.get("/schemas/tabular/storage-map").json()["work"][0]["done"] == 7
+    Backfiller(registry.database).fill()
+    assert api.get("/schemas/tabular/storage-map").json()["work"] == []
+    assert {text: names(api, filter=text) for text in asked} == asked
+    assert names(api, **ordered) == ["churn/30", "churn/29", "churn/28"]
+    assert "building" not in api.get("/search", params={"filter": "size > 3"}).json()
+
+
+def test_another_name_costs_nothing_and_the_old_one_goes_on(api: httpx.Client) -> None:
+    publish(api, TABULAR)
+    register(api, "churn", {"license": "MIT"})
+    renamed = changed(TABULAR, spdx={"id": 1, "path": "/attributes/license", "type": "string", "store": "column", "facet": True})
+    renamed["attributes"] = [entry for entry in renamed["attributes"] if entry["id"] != 14]
+    renamed["attributes"].append({"id": 14, "name": "license", "alias_of": "spdx"})
+    publish(api, renamed)
+    assert api.get("/schemas/tabular/storage-map").json()["work"] == []
+    assert names(api, filter="spdx = MIT") == names(api, filter="license = MIT") == ["churn/1"]
+
+
+def test_a_model_takes_up_and_drops_a_definition(api: httpx.Client) -> None:
+    publish(api, TABULAR)
+    for license_ in ("MIT", "Apache-2.0"):
+        register(api, "churn", {"license": license_}, schema=None)
+    assert names(api, filter="license exists") == []
+    assert api.patch("/models/churn", json={"schema": {"name": "tabular", "min_version": 2}}).status_code == 409
+    assert api.patch("/models/churn", json={"schema": "tabular"}).status_code == 200
+    assert names(api, filter="license = MIT") == ["churn/1"]
+    wait_until_placed(api)
+    assert names(api, filter="license = MIT") == ["churn/1"]
+    assert register(api, "churn", {"license": "unknown"}).status_code == 422
+    assert api.patch("/models/churn", json={"schema": None}).status_code == 200
+    assert names(api, filter="license exists") == []
+    wait_until_placed(api)
+    assert names(api, filter="license exists") == []
+    assert register(api, "churn", {"license": "unknown"}).status_code == 201
+
+
+def test_a_change_that_breaks_the_definition_is_refused(api: httpx.Client) -> None:
+    owned = {**TABULAR, "json_schema": {"type": "object", "properties": {"tags": {"required": ["team"]}}, "required": ["tags"]}}
+    publish(api, owned)
+    assert register(api, "churn", {"license": "MIT"}, tags={"team": "growth"}).status_code == 201
+    refused = api.patch("/models/churn/versions/1", json={"tags": {"team": None}})
+    assert refused.status_code == 422
+    assert refused.json()["errors"][0]["pointer"] == "/tags"
+    assert api.patch("/models/churn/versions/1", json={"tags": {"more": "x"}}).status_code == 200
+
+
+def test_metrics_that_come_later_are_aggregated(api: httpx.Client) -> None:
+    publish(api, TABULAR)
+    register(api, "churn", {"license": "MIT"}, metrics=[{"name": "auc", "value": 0.7}])
+    assert names(api, filter="best_auc > 0.8") == []
+    added = {"metrics": [{"name": "auc", "value": 0.9}, {"name": "auc", "value": 0.99, "slice": {"region": "south"}}]}
+    assert api.post("/models/churn/versions/1/metrics", json=added).status_code == 201
+    assert names(api, filter="best_auc = 0.9") == ["churn/1"]
+    assert names(api, filter="metrics.auc > 0.95") == []
+    assert names(api, filter='metrics.auc{region="south"} > 0.95') == ["churn/1"]
+
+
+def test_what_breaks_the_promise_is_not_published_and_says_whom_it_would_hit(api: httpx.Client) -> None:
+    publish(api, TABULAR)
+    for license_ in ("MIT", "proprietary"):
+        register(api, "churn", {"license": license_})
+    narrowed = json.loads(json.dumps(TABULAR))
+    narrowed["json_schema"]["properties"]["attributes"]["properties"]["license"]["enum"].remove("proprietary")
+    drafted = api.post("/schemas", json=narrowed).json()
+    refused = api.post(f"/schemas/tabular/versions/{drafted['number']}:publish")
+    assert refused.status_code == 409
+    said = " ".join(error["message"] for error in refused.json()["errors"])
+    assert "1 of 2 stored versions would become invalid: models/churn/versions/2" in said
+    assert "proprietary" in said
+    report = api.get(f"/schemas/tabular/versions/{drafted['number']}/compatibility").json()
+    assert not report["compatible"]
+    assert report["stored"] == {"looked_at": 2, "invalid": 1, "versions": ["models/churn/versions/2"], "complete": True}
+    assert api.get("/schemas/tabular/versions/2").json()["status"] == "draft"
+    moved = changed(TABULAR, license={"id": 1, "path": "/attributes/risk", "type": "string", "store": "column"})
+    api.post("/schemas", json=moved)
+    assert api.post("/schemas/tabular/versions/2:publish").json()["errors"][0]["pointer"].startswith("/attributes/")
+
+
+def test_a_draft_is_replaced_and_what_is_published_stays(api: httpx.Client) -> None:
+    first = api.post("/schemas", json=TABULAR).json()
+    again = api.post("/schemas", json={**TABULAR, "description": "mine"}).json()
+    assert (first["number"], again["number"], again["status"]) == (1, 1, "draft")
+    assert api.post("/schemas", json=TABULAR, headers={"If-Match": '"1"'}).status_code == 412
+    assert register(api, "churn", {"license": "MIT"}).json()["errors"][0]["code"] == "schema_unpublished"
+    published = api.post("/schemas/tabular/versions/1:publish").json()
+    assert published["status"] == "published"
+    assert api.post("/schemas/tabular/versions/1:publish").status_code == 409
+    assert api.post("/schemas", json=TABULAR).json()["number"] == 2
+    assert api.post("/schemas/tabular/versions/2:deprecate").status_code == 409
+    assert api.post("/schemas/tabular/versions/1:deprecate").json()["status"] == "deprecated"
+    assert register(api, "churn", {"license": "MIT"}).json()["version"]["number"] == 1
+
+
+def test_a_shipped_definition_is_adopted_and_used(api: httpx.Client) -> None:
+    known = {entry["name"]: entry["adopted"] for entry in api.get("/standard-schemas").json()["items"]}
+    assert known["studbook.model-version"] is False
+    assert (
+        register(api, "churn", {"license": "MIT"}, schema="studbook.model-version").json()["errors"][0]["code"]
+        == "unknown_schema"
+    )
+    assert api.post("/schemas/studbook.model-version:adopt").status_code == 200
+    assert (
+        register(api, "churn", {"license": "MIT", "training": {"energy_kwh": 3}}, schema="studbook.model-version").status_code
+        == 201
+    )
+    assert names(api, filter="license = MIT and training.energy_kwh < 4") == ["churn/1"]
+    assert api.post("/schemas/studbook.model-version:adopt").json()["number"] == 1
+    assert api.post("/schemas", json={**TABULAR, "name": "studbook.mine"}).status_code == 422
+
+
+def test_the_log_tells_all_and_the_tables_are_rebuilt_from_it(api: httpx.Client, registry: Registry) -> None:
+    publish(api, TABULAR)
+    full = {
+        "license": "MIT",
+        "hyper": {"depth": 6},
+        "notes": "gradient",
+        "weights": {"uri": "s3://w", "digest": "sha256:" + "ab" * 32},
+    }
+    register(api, "churn", full)
+    assert fsck(registry) == []
+    assert api.get("/schemas/tabular/storage-map").json()["table"] == "schema_1"
+    with registry.database.engine.begin() as connection:
+        connection.execute(sa.text("UPDATE schema_1 SET a1 = 'GPL-3.0'"))
+        connection.execute(sa.text("DELETE FROM attribute_values"))
+        connection.execute(sa.text("UPDATE search_documents SET words = 'n1xnothing'"))
+    places = " ".join(fsck(registry))
+    assert "schema_1" in places
+    assert "attribute_values" in places
+    assert "search_documents" in places
+    with registry.database.engine.begin() as connection:
+        connection.execute(sa.text("DROP TABLE schema_1"))
+    registry.database.work.run(lambda transaction: rebuild(transaction, 1))
+    assert fsck(registry) == []
+    assert names(api, filter="license = MIT and hyper.depth = 6") == names(api, q="gradient") == ["churn/1"]
