@@ -336,10 +336,8 @@ def test_a_shipped_definition_is_adopted_and_used(api: httpx.Client) -> None:
         == "unknown_schema"
     )
     assert api.post("/schemas/studbook.model-version:adopt").status_code == 200
-    assert (
-        register(api, "churn", {"license": "MIT", "training": {"energy_kwh": 3}}, schema="studbook.model-version").status_code
-        == 201
-    )
+    attributes = {"license": "MIT", "training": {"energy_kwh": 3}}
+    assert register(api, "churn", attributes, schema="studbook.model-version").status_code == 201
     assert names(api, filter="license = MIT and training.energy_kwh < 4") == ["churn/1"]
     assert api.post("/schemas/studbook.model-version:adopt").json()["number"] == 1
     assert api.post("/schemas", json={**TABULAR, "name": "studbook.mine"}).status_code == 422
@@ -347,13 +345,10 @@ def test_a_shipped_definition_is_adopted_and_used(api: httpx.Client) -> None:
 
 def test_the_log_tells_all_and_the_tables_are_rebuilt_from_it(api: httpx.Client, registry: Registry) -> None:
     publish(api, TABULAR)
-    full = {
-        "license": "MIT",
-        "hyper": {"depth": 6},
-        "notes": "gradient",
-        "weights": {"uri": "s3://w", "digest": "sha256:" + "ab" * 32},
-    }
-    register(api, "churn", full)
+    weights = {"uri": "s3://w", "digest": "sha256:" + "ab" * 32}
+    register(api, "churn", {"license": "MIT", "hyper": {"depth": 6}, "notes": "gradient", "weights": weights})
+    # Until the log is at rest.
+    api.patch("/models/churn", json={"description": "at rest"}, params={"wait": "proof"})
     assert fsck(registry) == []
     assert api.get("/schemas/tabular/storage-map").json()["table"] == "schema_1"
     with registry.database.engine.begin() as connection:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
-from studbook.domain.errors import MalformedInputError, Violation
+from studbook.domain.errors import MalformedInputError, UnavailableError, Violation
 from studbook.domain.names import Kind, parse_reference
 from studbook.domain.pointers import pointer
 from studbook.domain.words import words_of
@@ -46,7 +46,10 @@ COUNT_LIMIT: Final = 10_000
 FACET_LIMIT: Final = 100_000
 _FACET_VALUES: Final = 50
 _WORDS: Final = 20
-_EXPORTED_AT_ONCE: Final = 500
+# How many versions are read at once where all are: a few at first, then so many as make about these bytes.
+_FIRST_GROUP: Final = 50
+_LARGEST_GROUP: Final = 500
+_GROUP_BYTES: Final = 4 * 2**20
 _ROOTS: Final = 10_000
 
 
@@ -93,20 +96,38 @@ def answer(connection: Connection, namespace_id: int, question: Question, paging
     return join_page(shown, token, more)
 
 
-def iter_found(database: Database, namespace_id: int, question: Question) -> Iterator[list[JsonObject]]:
-    """All versions that are found, in groups and in constant memory, each as its record.
+def iter_found(database: Database, namespace_id: int, question: Question) -> Iterator[Sequence[AnyRow]]:
+    """The rows of all versions that are found, in groups and in constant memory; without an order the newest first.
 
-    The question is understood before the first group is taken, so that what is wrong with it is raised by this call.
+    The question is understood before the first group is taken, so that what is wrong with it is raised by this call. Between
+    groups no connection is held, however long whoever reads may take. What exists and fits all the while is found once.
     """
     with database.read() as connection:
         search = _understand(connection, namespace_id, question).search
+        if finding.is_cut(connection, search):
+            message = "so many records have these words that not all could be given; look for rarer words, or filter instead"
+            raise MalformedInputError.at("/q", "too_much_found", message)
+    return _groups(database, search)
 
-    def groups() -> Iterator[list[JsonObject]]:
+
+def _groups(database: Database, search: Search) -> Iterator[Sequence[AnyRow]]:
+    after, size = None, _FIRST_GROUP
+    while True:
         with database.read() as connection:
-            for rows in finding.iter_rows(connection, search, _EXPORTED_AT_ONCE):
-                yield [json.loads(row.record) for row in rows]
-
-    return groups()
+            found = finding.find_page(connection, search, after, size)
+        rows = found[:size]
+        if rows:
+            yield rows
+            after = (rows[-1].rank, rows[-1].id)
+        if len(found) <= size:
+            break
+        # Records of megabytes are as legal as those of a kilobyte.
+        weight = sum(len(row.record) for row in rows) // len(rows)
+        size = max(1, min(_LARGEST_GROUP, _GROUP_BYTES // weight))
+    with database.read() as connection:
+        if finding.is_cut(connection, search):
+            message = "while this was read, so many records came to have the words that some may have been passed over"
+            raise UnavailableError(message)
 
 
 def show_sql(connection: Connection, namespace_id: int, question: Question) -> str:

@@ -32,6 +32,8 @@ _VERSION: Final = model_versions.c
 _SHOWN: Final = (_VERSION.id, _VERSION.revision, _VERSION.record, _VERSION.updated_at)
 # Among so many of the newest matches the best are looked for; the answer says when there were more.
 CANDIDATES: Final = 1_000
+# So many of the newest documents with the words are looked at where something else than their fit decides the order.
+_DOCUMENTS: Final = 10 * CANDIDATES
 _MODELS: Final = 200
 
 
@@ -68,12 +70,12 @@ def show_sql(connection: Connection, search: Search) -> str:
     return str(plan.statement.order_by(order).limit(100).compile(dialect=connection.dialect))
 
 
-def iter_rows(connection: Connection, search: Search, size: int) -> Iterator[Sequence[AnyRow]]:
-    """All that is found, in groups, whatever is written meanwhile."""
-    after = None
-    while rows := find_page(connection, search, after, size)[:size]:
-        yield rows
-        after = (rows[-1].rank, rows[-1].id)
+def is_cut(connection: Connection, search: Search) -> bool:
+    """Whether more documents have the words than are looked at, so that versions may be missing among what is found."""
+    if not search.words:
+        return False
+    words = marked(search.scope.namespace_id, search.words)
+    return len(connection.execute(select_documents(connection, words, _DOCUMENTS + 1)).all()) > _DOCUMENTS
 
 
 def count_matches(connection: Connection, search: Search, bound: int) -> int:
@@ -94,7 +96,7 @@ def _said_in(connection: Connection, search: Search) -> sa.ColumnElement[bool]:
     """Whether a version's own words, or those of its model, hold what is looked for."""
     namespace_id, words = search.scope.namespace_id, marked(search.scope.namespace_id, search.words)
     # As a list, since an engine may not see that it is the same for every row.
-    own = [row.id for row in connection.execute(select_documents(connection, words, CANDIDATES * 10))]
+    own = [row.id for row in connection.execute(select_documents(connection, words, _DOCUMENTS))]
     models = sa.select(registered_models.c.id).where(
         registered_models.c.namespace_id == namespace_id, registered_models.c.id.in_(own)
     )
