@@ -8,6 +8,7 @@
     ├── NotFoundError            404  nothing carries that name
     │   └── PendingError              it is recorded, and its proof is not there yet
     ├── MethodNotAllowedError    405  the address exists, the method does not
+    ├── NotAcceptableError       406  the answer cannot be given in that format here
     ├── ConflictError            409  contradicts what is recorded
     │   ├── ImmutableFieldError       identity of a version is fixed
     │   ├── IdempotencyConflictError  same key, other body
@@ -115,6 +116,14 @@ class MethodNotAllowedError(StudbookError):
     status = 405
     code = "method_not_allowed"
     title = "Method not allowed"
+
+
+class NotAcceptableError(StudbookError):
+    """This server cannot write the answer in the format that is asked for."""
+
+    status = 406
+    code = "not_acceptable"
+    title = "Format not offered"
 
 
 class ConflictError(StudbookError):

@@ -12,6 +12,7 @@ from pydantic.json_schema import models_json_schema
 from studbook.domain import documents, identifiers
 from studbook.http import pages, problems
 from studbook.http.answers import Problem
+from studbook.http.downloads import Gate
 from studbook.http.edge import Edge
 from studbook.http.routes import (
     PREFIX,
@@ -20,6 +21,7 @@ from studbook.http.routes import (
     data,
     deployments,
     discovery,
+    exporting,
     ingest,
     models,
     operations,
@@ -95,7 +97,8 @@ def create_app(registry: Registry, settings: Settings, *, local_caller: Caller |
     app.state.settings = settings
     app.state.local_caller = local_caller
     app.state.lookout = lookout
-    for module in (ingest, models, versions, data, deployments, discovery, resolving, schemas, tokens, audit, custody):
+    app.state.exports = Gate()
+    for module in (ingest, models, versions, data, deployments, discovery, exporting, resolving, schemas, tokens, audit, custody):
         app.include_router(module.router, prefix=PREFIX, responses={"default": _PROBLEM})
     app.include_router(operations.router)
     app.include_router(pages.router, include_in_schema=False)

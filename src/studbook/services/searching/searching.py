@@ -100,7 +100,8 @@ def iter_found(database: Database, namespace_id: int, question: Question) -> Ite
     """The rows of all versions that are found, in groups and in constant memory; without an order the newest first.
 
     The question is understood before the first group is taken, so that what is wrong with it is raised by this call. Between
-    groups no connection is held, however long whoever reads may take. What exists and fits all the while is found once.
+    groups no connection is held, however long whoever reads may take. What is there, fits and keeps its place in the order all
+    the while is found once, whatever is written.
     """
     with database.read() as connection:
         search = _understand(connection, namespace_id, question).search
@@ -111,7 +112,8 @@ def iter_found(database: Database, namespace_id: int, question: Question) -> Ite
 
 
 def _groups(database: Database, search: Search) -> Iterator[Sequence[AnyRow]]:
-    after, size = None, _FIRST_GROUP
+    after: tuple[Any, UUID] | None = None
+    size = _FIRST_GROUP
     while True:
         with database.read() as connection:
             found = finding.find_page(connection, search, after, size)

@@ -16,7 +16,7 @@ from studbook.storage.searching.plans import Plan, make_plan
 from studbook.storage.tables import model_versions, registered_models, search_documents
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from uuid import UUID
 
     from sqlalchemy.engine import Connection
