@@ -26,6 +26,7 @@ _ATTEMPTS: Final = 3
 _FIRST_DELAY: Final = 0.2
 # A host that does not answer at all should not hold up the end of a training for the whole time-out, three times.
 _CONNECT_TIMEOUT: Final = 5.0
+_PIECE_TIMEOUT: Final = 120.0
 _INTERNAL_ERROR: Final = 500
 _NOT_MODIFIED: Final = 304
 _IDEMPOTENT: Final = frozenset({"GET", "PUT", "DELETE"})
@@ -100,6 +101,26 @@ class Connection:
             self._read(response)
         return response.content
 
+    def pieces(self, path: Sequence[str], params: Mapping[str, str | int | None] | None = None) -> Iterator[bytes]:
+        """The bytes of a long answer as they arrive; the request is sent when the first are asked for.
+
+        Raises UnreachableError, also when the answer breaks off, and RefusedError.
+        """
+        request = self._build("GET", path, None, params, None)
+        # Between two pieces of a search the registry may have to look at very many records.
+        request.extensions["timeout"] |= {"read": max(self.target.timeout, _PIECE_TIMEOUT)}
+        response = self._send(request, safe_to_repeat=True, stream=True)
+        try:
+            if not response.is_success:
+                response.read()
+                self._read(response)
+            yield from response.iter_bytes()
+        except httpx.HTTPError as error:
+            message = f"the registry at {self.target.label} broke off in the middle of its answer: {error}"
+            raise UnreachableError(message) from error
+        finally:
+            response.close()
+
     def poll(self, path: Sequence[str], etag: str | None, seconds: int) -> Any:  # noqa: ANN401 - any JSON value
         """The JSON of what is no longer as it was at `etag`, or None when that does not change for so many seconds.
 
@@ -150,10 +171,10 @@ class Connection:
             sent["Content-Type"] = body.media_type
         return self._client.build_request(method, url, content=body.content if body else None, params=query or None, headers=sent)
 
-    def _send(self, request: httpx.Request, *, safe_to_repeat: bool) -> httpx.Response:
+    def _send(self, request: httpx.Request, *, safe_to_repeat: bool, stream: bool = False) -> httpx.Response:
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                return self._client.send(request)
+                return self._client.send(request, stream=stream)
             except httpx.TransportError as error:
                 repeatable = isinstance(error, _NOT_SENT) or (safe_to_repeat and isinstance(error, _BROKEN_OFF))
                 if not repeatable or attempt == _ATTEMPTS:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 from studbook.client.auditing import AuditReads
 from studbook.client.changing import LaterFacts
 from studbook.client.custody import LogCare
+from studbook.client.exporting import Exports
 from studbook.client.finding import Questions
 from studbook.client.ingesting import Ingestion
 from studbook.client.lifecycle import Lifecycle, RunKind
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from studbook.client.spool import Spool
 
 
-class Registry(RecordReads, Searches, Questions, LaterFacts, SchemaCalls, AuditReads, LogCare, Ingestion):
+class Registry(RecordReads, Searches, Exports, Questions, LaterFacts, SchemaCalls, AuditReads, LogCare, Ingestion):
     """An open registry; made by `studbook.connect`. May be used from several threads.
 
     Calls raise UnreachableError when the registry gives no usable answer, and RefusedError (NotFoundError,
