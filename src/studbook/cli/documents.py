@@ -1,11 +1,16 @@
-"""What the files of `studbook ingest` hold: one document, or one a line."""
+"""What files hold: one document, or one a line."""
 
 from __future__ import annotations
 
 import json
+import sys
 from enum import StrEnum
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from studbook.cli.exits import Exit
+from studbook.cli.faults import CommandError
+from studbook.cli.server_part import server_part
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -54,6 +59,44 @@ def guess_form(name: str, head: bytes, *, alone: bool) -> Form:
     except ValueError:
         return Form.JSON
     return Form.JSON if alone else Form.NDJSON
+
+
+def read_bytes(name: str) -> tuple[bytes, Form]:
+    """What a file holds (`-` is standard input), and its form.
+
+    Raises CommandError.
+    """
+    try:
+        content = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+    except OSError as error:
+        raise CommandError(f"{name}: {error.strerror or error}", Exit.USAGE) from error
+    head, _, rest = content.partition(b"\n")
+    return content, guess_form(name, head, alone=not rest.strip())
+
+
+def read_document(name: str) -> Any:  # noqa: ANN401 - any JSON value
+    """The value of a JSON or YAML file; `-` is standard input.
+
+    Raises CommandError.
+    """
+    content, form = read_bytes(name)
+    if form is Form.YAML:
+        return _read_yaml(name, content)
+    try:
+        return json.loads(content, object_pairs_hook=_without_duplicates)
+    except (ValueError, RecursionError) as error:
+        raise CommandError(f"{name}: not one JSON document: {error}", Exit.USAGE) from error
+
+
+def _read_yaml(name: str, content: bytes) -> Any:  # noqa: ANN401 - any JSON value
+    # The base install has no reader of YAML, which is why `studbook ingest` leaves that to the server.
+    with server_part():
+        from studbook.domain.errors import StudbookError
+        from studbook.domain.parsing import parse_yaml
+    try:
+        return parse_yaml(content)
+    except StudbookError as error:
+        raise CommandError(f"{name}: {error.detail}", Exit.USAGE) from error
 
 
 def read_lines(lines: Iterable[bytes], tell_bad: Callable[[BadLine], None]) -> Iterator[Line]:

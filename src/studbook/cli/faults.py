@@ -19,7 +19,9 @@ from studbook.client.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+
+    from studbook.client.errors import Notice
 
 _ADVICE = {
     Exit.AUTHENTICATION: "Set STUDBOOK_TOKEN or --token; `studbook doctor` says what is wrong with a set-up.",
@@ -41,6 +43,12 @@ def reported() -> Iterator[None]:
     """Print what the block raises and end the command with its code; a defect of Studbook itself is let through."""
     try:
         yield
+    except UnicodeEncodeError as error:
+        # What the shell hands over as bytes that are no UTF-8 is text with halves of characters to Python.
+        if not error.reason.startswith("surrogates"):
+            raise
+        print_fault(CommandError("an argument is not UTF-8"))
+        raise typer.Exit(Exit.USAGE) from error
     except (StudbookError, CommandError, LookupError, OSError) as error:
         if not _is_expected(error):
             raise
@@ -70,18 +78,23 @@ def print_fault(error: Exception, *, subject: str | None = None, advice: str | N
         title = error.problem.get("title") or "Refused"
         detail = error.problem.get("detail") or "the registry gave no reason"
         console.print(screen.line(("✗ ", screen.BAD), prefix, (f"{title}: ", screen.HEADING), detail))
-        for fault in error.errors:
-            # A single fault often says what the detail says.
-            message = "" if fault.message == detail else f"  {fault.message}"
-            if message or fault.pointer:
-                place = fault.pointer or "(whole document)"
-                console.print(screen.line("  ", (place, screen.NAME), message, (f"  {fault.code}", screen.QUIET)))
+        print_places(error.errors, said=str(detail))
         if error.request_id:
             console.print(screen.styled(f"  status {error.status}, request {error.request_id}", screen.QUIET))
     else:
         console.print(screen.line(("✗ ", screen.BAD), prefix, _sentence(error)))
     if advice:
         console.print(screen.styled(f"  {advice}", screen.QUIET))
+
+
+def print_places(faults: Iterable[Notice], *, said: str = "") -> None:
+    """A line for each fault with its place; a single one often says what was said of the whole."""
+    console = screen.notices()
+    for fault in faults:
+        message = "" if fault.message == said else f"  {fault.message}"
+        if message or fault.pointer:
+            place = fault.pointer or "(whole document)"
+            console.print(screen.line("  ", (place, screen.NAME), message, (f"  {fault.code}", screen.QUIET)))
 
 
 def _sentence(error: Exception) -> str:

@@ -44,10 +44,14 @@ COMMANDS: Final[dict[str, dict[str, Entry]]] = {
         "restore": Entry("restore", "Bring an archived model or version back."),
         "deploy": Entry("deploying", "Record that a version is served on a target; what was served there before has ended."),
     },
+    "Describe": {
+        "schema": Entry("schemas", "Say what versions must hold, and where it is kept."),
+    },
     "Look": {
         "show": Entry("show", "Show a model, version, run, dataset or deployment."),
         "list": Entry("listing", "List records of one kind."),
-        "search": Entry("search", "Find model versions that are not archived."),
+        "search": Entry("search", "Find model versions by words and by a filter."),
+        "export": Entry("export", "Write all that a search finds into a file."),
         "lineage": Entry("lineage", "Draw the lineage of a record as a tree."),
         "diff": Entry("diff", "Compare two model versions."),
         "resolve": Entry("resolve", "Say which records carry an identifier, or each of several."),

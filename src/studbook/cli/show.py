@@ -64,6 +64,7 @@ def _model(registry: Registry, model: Model, *, with_versions: bool) -> Sheet:
     sheet.fact("owners", ", ".join(f"{o.name} <{o.email}>" if o.email else o.name for o in model.owners))
     sheet.fact("aliases", ", ".join(f"{alias} → {number}" for alias, number in sorted(model.aliases.items())))
     sheet.fact("tags", tags(model.tags))
+    sheet.fact("must satisfy", _schema_range(model))
     sheet.time("created", model.created_at, model.created_by)
     if not with_versions:
         return sheet
@@ -73,6 +74,15 @@ def _model(registry: Registry, model: Model, *, with_versions: bool) -> Sheet:
     return sheet
 
 
+def _schema_range(model: Model) -> str | None:
+    """The definition that versions of a model must satisfy: `tabular`, `tabular from version 2`."""
+    chosen = model.schema
+    if chosen is None:
+        return None
+    bounds = [("from", chosen.min_version), ("to", chosen.max_version)]
+    return " ".join([chosen.name, *(f"{word} version {number}" for word, number in bounds if number is not None)])
+
+
 def _version(version: ModelVersion) -> Sheet:
     marks = (*(f"@{alias}" for alias in version.aliases), *_archived(version.archived_at))
     sheet = Sheet(version.name, *marks, description=version.description)
@@ -80,6 +90,7 @@ def _version(version: ModelVersion) -> Sheet:
     for parent in version.parents:
         sheet.fact(parent.relation, short_name(parent.name))
     sheet.fact("run", version.run.name if version.run else None)
+    sheet.fact("satisfies", f"{version.schema.name}/{version.schema.version}" if version.schema else None)
     sheet.fact("tags", tags(version.tags))
     _add_identifiers(sheet, version.identifiers)
     sheet.section("Datasets", _inputs(version.datasets))

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 DEFINITION_SCHEMA: Final = "studbook.dev/definition/v1"
 _NOTICES: Final = {"read": lambda entries: tuple(Notice.read(entry) for entry in entries)}
+# How an attribute is written begins so, and what of it an alias has no use for.
+_FIRST: Final = ("id", "name", "description", "path", "type", "store")
+_OF_ALIAS: Final = {"type": "any", "store": "document"}
 _NUMBERS: Final = {"read": tuple}
 
 
@@ -47,7 +50,6 @@ class SchemaVersion(StoredRecord):
     @property
     def definition(self) -> dict[str, Any]:
         """The definition as it is written: to be changed, and drafted again."""
-        attributes = [{key: value for key, value in entry.items() if _is_said(key, value)} for entry in self.attributes]
         return {
             "schema": DEFINITION_SCHEMA,
             "name": self.schema,
@@ -55,13 +57,15 @@ class SchemaVersion(StoredRecord):
             **({"description": self.description} if self.description is not None else {}),
             "compatibility": self.compatibility,
             "json_schema": self.json_schema,
-            "attributes": attributes,
+            "attributes": [_written(entry) for entry in self.attributes],
         }
 
 
-def _is_said(key: str, value: object) -> bool:
-    """Whether a member of an attribute is another than the one it has unless it is written."""
-    return value is False if key == "index" else value is not None and value is not False and value != {}
+def _written(attribute: Mapping[str, Any]) -> dict[str, Any]:
+    """An attribute as it is written: in the order of reading, without what is so unless it is written otherwise."""
+    ordered = {**{key: attribute[key] for key in _FIRST if key in attribute}, **attribute}
+    unsaid: dict[str, Any] = {"index": True, **(_OF_ALIAS if attribute.get("alias_of") else {})}
+    return {key: value for key, value in ordered.items() if value != unsaid.get(key, False) and value not in (None, {})}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from studbook.client.connection import Connection
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_OR: Final = re.compile(r"\bor\b", re.IGNORECASE)
 _WRITTEN: Final = {"\n": "\\n", "\t": "\\t"}
 
 
@@ -185,7 +186,11 @@ def join_filter(
     parts += [f"tags.{quote_text(key)} = {quote_text(value)}" for key, value in _tags(tag)]
     if filter is None or not filter.strip():
         return " and ".join(parts) or None
-    return " and ".join([*parts, f"({filter})"]) if parts else filter
+    if not parts:
+        return filter
+    # Without an `or` it needs no parentheses, and is shown as it was written where it is wrong.
+    whole = f"({filter})" if _OR.search(filter) else filter
+    return " and ".join([*parts, whole])
 
 
 def quote_text(text: str) -> str:
