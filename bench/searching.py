@@ -254,8 +254,8 @@ def searches(number: int, *, sqlite: bool) -> dict[str, Asked]:
         "mixed": Asked(
             Question(filter="framework = xgboost and tags.env = prod and params.depth >= 8", order_by="-metrics.auc"),
             f"{start} version_metrics m {version} m.version_id {join} schema_{number} s ON s.namespace_id = 1 AND "
-            f"s.version_id = v.id WHERE m.namespace_id = 1 AND m.name = 'auc' AND m.slice IS NULL AND {plus}s.a1 = 'xgboost' AND {tag} AND EXISTS "
-            "(SELECT 1 FROM parameters p WHERE p.namespace_id = 1 AND p.version_id = v.id AND p.name = 'depth' AND "
+            "s.version_id = v.id WHERE m.namespace_id = 1 AND m.name = 'auc' AND m.slice IS NULL AND "
+            f"{plus}s.a1 = 'xgboost' AND {tag} AND EXISTS (SELECT 1 FROM parameters p WHERE p.namespace_id = 1 AND p.version_id = v.id AND p.name = 'depth' AND "
             f"{plus}p.number >= 8) AND {open_} ORDER BY m.value DESC, m.version_id DESC LIMIT 51",
         ),
     }

@@ -169,7 +169,7 @@ def check_value(value: Any) -> None:  # noqa: ANN401 - any value
             raise _malformed("too_many_values", f"the document holds more than {VALUE_LIMIT:,} values")
         kind = type(current)
         if kind is str:
-            if fault := _find_text_fault(current):
+            if fault := find_text_fault(current):
                 faults.append(Violation(pointer(path), "bad_text", fault))
         elif kind is dict or kind is list:
             if len(path) >= DEPTH_LIMIT:
@@ -185,10 +185,11 @@ def check_value(value: Any) -> None:  # noqa: ANN401 - any value
 
 
 def _find_key_fault(value: dict[str, Any]) -> str | None:
-    return next((fault for key in value if (fault := _find_text_fault(key))), None)
+    return next((fault for key in value if (fault := find_text_fault(key))), None)
 
 
-def _find_text_fault(text: str) -> str | None:
+def find_text_fault(text: str) -> str | None:
+    """Why a text cannot be stored, or None when it can."""
     if text.isascii():
         return "text may not hold the NUL character" if "\x00" in text else None
     if "\x00" in text:

@@ -7,7 +7,8 @@ asks the validator about it first.
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from studbook.schemas.subschemas import REFERENCES, Subschemas
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 _DEPTH_LIMIT: Final = 16
 # How many values an example may hold; past half of them, only what is required is filled in.
-_VALUE_LIMIT: Final = 1_000
+_VALUE_LIMIT: Final = 400
 _TURNS: Final = 8
 _MEMBERS: Final = 64
 _NOTHING: Final = object()
@@ -50,23 +51,23 @@ UNFORESEEN: Final = "unforeseen"
 
 def iter_examples(json_schema: JsonSchema) -> Iterator[Any]:
     """Up to a few hundred proposals for documents that satisfy the schema, the smallest first."""
-    subschemas = Subschemas.of(json_schema)
+    first = _Maker(Subschemas.of(json_schema), 0)
     for turn, filled, extra in itertools.product(range(_TURNS), (False, True), (False, True)):
-        example = _Maker(subschemas, turn, filled=filled, extra=extra).make(json_schema)
+        example = replace(first, turn=turn, filled=filled, extra=extra).make(json_schema)
         if example is not _NOTHING:
             yield example
-    yield from _one_by_one(subschemas, json_schema)
+    yield from _one_by_one(first, json_schema)
 
 
-def _one_by_one(subschemas: Subschemas, json_schema: JsonSchema) -> Iterator[Any]:
+def _one_by_one(first: _Maker, json_schema: JsonSchema) -> Iterator[Any]:
     """The smallest object with one member more or otherwise, for each member in turn."""
-    smallest = _Maker(subschemas, 0).make(json_schema)
-    whole = _Maker(subschemas, 0).merged(json_schema)
+    smallest = replace(first).make(json_schema)
+    whole = first.merged(json_schema)
     if not isinstance(smallest, dict) or not isinstance(whole, dict):
         return
     for name, inner in itertools.islice(whole.get("properties", {}).items(), _MEMBERS):
         for turn, filled in itertools.product(range(_TURNS), (False, True)):
-            value = _Maker(subschemas, turn, filled=filled).make(inner)
+            value = replace(first, turn=turn, filled=filled).make(inner)
             if value is not _NOTHING:
                 yield {**smallest, name: value}
 
@@ -81,6 +82,8 @@ class _Maker:
     filled: bool = False
     extra: bool = False
     made: int = 0
+    # The scalars that each schema of some allows, which all makers of one document share.
+    allowed: dict[str, list[Any]] = field(default_factory=dict)
 
     def make(self, schema: JsonSchema, depth: int = 0) -> Any:  # noqa: ANN401 - any JSON value, or _NOTHING
         """A value for a schema, or _NOTHING."""
@@ -131,7 +134,9 @@ class _Maker:
         if self.filled and self.made < _VALUE_LIMIT // 2:
             wanted |= dict.fromkeys(properties)
         if self.extra:
-            wanted[UNFORESEEN] = None
+            matching = _matching_names(schema)
+            properties = {**matching, **properties}
+            wanted |= dict.fromkeys([UNFORESEEN, *matching])
         missing = min(schema.get("minProperties", 0), _MEMBERS) - len(wanted)
         wanted |= dict.fromkeys(f"{UNFORESEEN}_{number}" for number in range(missing))
         made: dict[str, Any] = {}
@@ -146,7 +151,8 @@ class _Maker:
     def _array(self, schema: dict[str, Any], depth: int) -> Any:  # noqa: ANN401 - a list, or _NOTHING
         first = list(schema.get("prefixItems", ()))
         contained = [schema["contains"]] * min(schema.get("minContains", 1), _MEMBERS) if "contains" in schema else []
-        least = max(schema.get("minItems", 0), len(contained), int(self.filled))
+        # Two items are the same where they may be.
+        least = max(schema.get("minItems", 0), len(contained), self.filled + self.extra)
         if least > _MEMBERS:
             return _NOTHING
         items = []
@@ -154,19 +160,42 @@ class _Maker:
             known = [first[position] if position < len(first) else schema.get("items", True), *contained[position : position + 1]]
             # Lists whose items may stand once need different ones.
             turn = self.turn + position if schema.get("uniqueItems") else self.turn
-            value = _Maker(self.subschemas, turn, filled=self.filled, made=self.made).make(_all_of(known), depth + 1)
+            maker = replace(self, turn=turn)
+            value = maker.make(_all_of(known), depth + 1)
+            self.made = maker.made
             if value is _NOTHING and position < max(schema.get("minItems", 0), len(contained)):
                 return _NOTHING
             items += [] if value is _NOTHING else [value]
-        self.made += len(items)
         return items
 
     def _scalar(self, schema: dict[str, Any], kind: str) -> Any:  # noqa: ANN401 - a scalar, or _NOTHING
+        leaf = {keyword: value for keyword, value in schema.items() if keyword in _SCALAR} | {"type": kind}
+        key = json.dumps([leaf, schema.get("examples"), schema.get("default")])
+        if key not in self.allowed:
+            self.allowed[key] = _allowed(leaf, _scalars(schema, kind))
+        return self._choose(self.allowed[key])
+
+
+def _allowed(leaf: dict[str, Any], values: list[Any]) -> list[Any]:
+    try:
+        validator = compile_schema(leaf)
+    except ValueError:
+        return []
+    return [value for value in values if validator.is_valid(value)]
+
+
+def _matching_names(schema: dict[str, Any]) -> dict[str, Any]:
+    """A name for each pattern of names, as far as a known text matches it, with what is said of such members."""
+    found: dict[str, Any] = {}
+    for pattern, inner in itertools.islice(schema.get("patternProperties", {}).items(), _TURNS):
         try:
-            leaf = compile_schema({key: value for key, value in schema.items() if key in _SCALAR} | {"type": kind})
+            matches = compile_schema({"pattern": pattern}).is_valid
         except ValueError:
-            return _NOTHING
-        return self._choose([value for value in _scalars(schema, kind) if leaf.is_valid(value)])
+            continue
+        name = next((text for text in _TEXTS if matches(text)), None)
+        if name is not None:
+            found.setdefault(name, inner)
+    return found
 
 
 def _scalars(schema: dict[str, Any], kind: str) -> list[Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from studbook.domain.words import iter_words
+from studbook.domain.words import iter_words, marked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -22,16 +22,19 @@ _AROUND: Final = 60
 
 def score(words: Sequence[str], namespace_id: int, candidate: Candidate) -> int:
     """The sum of the best place of each word."""
-    names, tags = candidate.name_words.split(), candidate.tag_words.split()
-    mark = f"n{namespace_id}x"
-    every = [word.removeprefix(mark) for word in candidate.words.split()]
-    return sum(max(_weight(word, names, _NAME), _weight(word, tags, _TAG), _weight(word, every, _TEXT)) for word in words)
+    names, tags, every = (f" {text} " for text in (candidate.name_words, candidate.tag_words, candidate.words))
+    mark = marked(namespace_id, words)
+    return sum(
+        max(_weight(word, names, _NAME), _weight(word, tags, _TAG), _weight(inside, every, _TEXT))
+        for word, inside in zip(words, mark, strict=True)
+    )
 
 
-def _weight(word: str, found: Sequence[str], weights: tuple[int, int]) -> int:
-    if word in found:
-        return weights[0]
-    return weights[1] if any(other.startswith(word) for other in found) else 0
+def _weight(word: str, text: str, weights: tuple[int, int]) -> int:
+    """What a word is worth among words with blanks between and around them."""
+    if f" {word}" not in text:
+        return 0
+    return weights[0] if f" {word} " in text else weights[1]
 
 
 def highlights(words: Sequence[str], texts: Iterable[tuple[str, str]]) -> list[JsonObject]:

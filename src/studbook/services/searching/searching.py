@@ -11,10 +11,12 @@ from uuid import UUID
 
 from studbook.domain.errors import MalformedInputError, UnavailableError, Violation
 from studbook.domain.names import Kind, parse_reference
+from studbook.domain.parsing import find_text_fault
 from studbook.domain.pointers import pointer
 from studbook.domain.words import words_of
 from studbook.filters.catalogue import FieldType, resolve_field
 from studbook.filters.checking import check
+from studbook.filters.coercion import SAFE_INTEGER
 from studbook.filters.ordering import parse_order
 from studbook.filters.parsing import parse_filter, read_field
 from studbook.filters.tree import And, Comparison, Field, Not, Operator, Or, Related, all_of
@@ -99,33 +101,30 @@ def answer(connection: Connection, namespace_id: int, question: Question, paging
 def iter_found(database: Database, namespace_id: int, question: Question) -> Iterator[Sequence[AnyRow]]:
     """The rows of all versions that are found, in groups and in constant memory; without an order the newest first.
 
-    The question is understood before the first group is taken, so that what is wrong with it is raised by this call. Between
-    groups no connection is held, however long whoever reads may take. What is there, fits and keeps its place in the order all
-    the while is found once, whatever is written.
+    The first group is looked for by this call, so that what is wrong with the question is raised here. Between groups no
+    connection is held, however long whoever reads may take. What is there, fits and keeps its place in the order all the while is
+    found once, whatever is written.
     """
     with database.read() as connection:
         search = _understand(connection, namespace_id, question).search
         if finding.is_cut(connection, search):
             message = "so many records have these words that not all could be given; look for rarer words, or filter instead"
             raise MalformedInputError.at("/q", "too_much_found", message)
-    return _groups(database, search)
+        first = finding.find_page(connection, search, None, _FIRST_GROUP)
+    return _groups(database, search, first)
 
 
-def _groups(database: Database, search: Search) -> Iterator[Sequence[AnyRow]]:
-    after: tuple[Any, UUID] | None = None
+def _groups(database: Database, search: Search, found: Sequence[AnyRow]) -> Iterator[Sequence[AnyRow]]:
     size = _FIRST_GROUP
-    while True:
-        with database.read() as connection:
-            found = finding.find_page(connection, search, after, size)
-        rows = found[:size]
-        if rows:
-            yield rows
-            after = (rows[-1].rank, rows[-1].id)
+    while rows := found[:size]:
+        yield rows
         if len(found) <= size:
             break
         # Records of megabytes are as legal as those of a kilobyte.
         weight = sum(len(row.record) for row in rows) // len(rows)
         size = max(1, min(_LARGEST_GROUP, _GROUP_BYTES // weight))
+        with database.read() as connection:
+            found = finding.find_page(connection, search, (rows[-1].rank, rows[-1].id), size)
     with database.read() as connection:
         if finding.is_cut(connection, search):
             message = "while this was read, so many records came to have the words that some may have been passed over"
@@ -261,7 +260,7 @@ def _next(connection: Connection, namespace_id: int, understood: _Understood, pa
 
 def _read_rank(rank: Any) -> Any:  # noqa: ANN401 - text or a number
     """A page token's value, as long as a column may hold it."""
-    sound = "\x00" not in rank if isinstance(rank, str) else abs(rank) <= 2**53 or isinstance(rank, float)
+    sound = find_text_fault(rank) is None if isinstance(rank, str) else isinstance(rank, float) or abs(rank) <= SAFE_INTEGER
     if not sound or isinstance(rank, bool):
         raise MalformedInputError.at("/page_token", "bad_page_token", "the page token is damaged; begin the list again")
     return rank
@@ -271,14 +270,13 @@ def _best(
     connection: Connection, namespace_id: int, search: Search, page: Page, understood: _Understood
 ) -> tuple[list[bytes], str | None]:
     """A page in the order of how well the words fit, among the newest that have them."""
-    candidates = finding.find_candidates(connection, search)
-    models = finding.find_model_words(connection, namespace_id, [candidate.id for candidate in candidates])
-
-    def fit(candidate: finding.Candidate) -> int:
-        own, of_model = (score(search.words, namespace_id, one) for one in (candidate, models[candidate.id]))
-        return 2 * own + of_model
-
-    scored = [(fit(candidate), candidate.id) for candidate in candidates if candidate.id in models]
+    candidates, models = finding.find_candidates(connection, search)
+    of_models = {model_id: score(search.words, namespace_id, model) for model_id, model in models.items()}
+    # A version's own words count twice as much as those of its model.
+    scored = [
+        (2 * score(search.words, namespace_id, candidate) + of_models.get(candidate.model_id, 0), candidate.id)
+        for candidate in candidates
+    ]
     ranked = sorted(scored, key=lambda pair: (-pair[0], -pair[1].int))
     if page.after is not None:
         best, last = page.after[0], read_id(page.after[1])

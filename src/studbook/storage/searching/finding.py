@@ -105,66 +105,47 @@ def _said_in(connection: Connection, search: Search) -> sa.ColumnElement[bool]:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A version that has the words, with where they stand: its id, and the words of its name, its tags and all of it."""
+    """A record that has the words, with where they stand: the words of its name, of its tags, and all of it."""
 
     id: UUID
+    model_id: UUID
     words: str
     name_words: str
     tag_words: str
 
 
-def find_candidates(connection: Connection, search: Search) -> list[Candidate]:
-    """The newest versions that hold the words and what the filter asks, by their own words or by those of their model."""
-    namespace_id = search.scope.namespace_id
-    found = [
-        row.id for row in connection.execute(select_documents(connection, marked(namespace_id, search.words), CANDIDATES * 2))
-    ]
-    if not found:
-        return []
-    kinds = dict(
-        connection.execute(
-            sa.select(search_documents.c.id, search_documents.c.kind).where(
-                search_documents.c.namespace_id == namespace_id, search_documents.c.id.in_(found)
-            )
-        ).all()
+def find_candidates(connection: Connection, search: Search) -> tuple[list[Candidate], dict[UUID, Candidate]]:
+    """The newest versions that hold the words and what the filter asks, by their own words or their model's; and those models."""
+    namespace_id, document = search.scope.namespace_id, search_documents.c
+    found = select_documents(connection, marked(namespace_id, search.words), 2 * CANDIDATES).subquery("found")
+    said = (document.words, document.name_words, document.tag_words)
+    here = sa.and_(document.namespace_id == namespace_id, document.id == found.c.id)
+    models = (
+        sa.select(document.id, document.id, *said).select_from(found.join(search_documents, here)).where(document.kind == "model")
     )
-    own = [record_id for record_id in found if kinds.get(record_id) == "model_version"]
-    models = [record_id for record_id in found if kinds.get(record_id) == "model"][:_MODELS]
+    by_model = {row.id: Candidate(*row) for row in connection.execute(models.limit(_MODELS))}
     checks = [] if search.expression is None else [compile_condition(search.expression, search.scope).check]
+    version = sa.and_(_VERSION.namespace_id == namespace_id, _VERSION.id == found.c.id)
+    own = sa.select(_VERSION.id, _VERSION.model_id, *said).select_from(
+        found.join(model_versions, version).join(search_documents, here)
+    )
+    statements = [own.where(*checks).limit(CANDIDATES)]
+    if by_model:
+        same = sa.and_(document.namespace_id == namespace_id, document.id == _VERSION.id)
+        of_models = sa.select(_VERSION.id, _VERSION.model_id, *said).select_from(model_versions.join(search_documents, same))
+        of_models = of_models.where(_VERSION.namespace_id == namespace_id, _VERSION.model_id.in_(list(by_model)), *checks)
+        statements.append(of_models.order_by(_VERSION.id.desc()).limit(CANDIDATES))
     candidates: dict[UUID, Candidate] = {}
-    for held in (_VERSION.id.in_(own), _VERSION.model_id.in_(models)):
-        statement = _documents(namespace_id).where(held, *checks).order_by(_VERSION.id.desc()).limit(CANDIDATES)
+    for statement in statements:
         for row in connection.execute(statement, search.parameters):
             candidates.setdefault(row.id, Candidate(*row))
-    return list(candidates.values())
-
-
-def _documents(namespace_id: int) -> sa.Select[Any]:
-    document = search_documents.c
-    same = sa.and_(document.namespace_id == _VERSION.namespace_id, document.id == _VERSION.id)
-    return (
-        sa.select(_VERSION.id, document.words, document.name_words, document.tag_words)
-        .select_from(model_versions.join(search_documents, same))
-        .where(_VERSION.namespace_id == namespace_id)
-    )
+    return list(candidates.values()), by_model
 
 
 def find_versions(connection: Connection, namespace_id: int, ids: Sequence[UUID]) -> dict[UUID, AnyRow]:
     """Versions by their ids."""
     statement = sa.select(*_SHOWN).where(_VERSION.namespace_id == namespace_id, _VERSION.id.in_(ids))
     return {row.id: row for row in connection.execute(statement)}
-
-
-def find_model_words(connection: Connection, namespace_id: int, ids: Sequence[UUID]) -> dict[UUID, Candidate]:
-    """The words of the models of these versions, by version."""
-    document = search_documents.c
-    same = sa.and_(document.namespace_id == _VERSION.namespace_id, document.id == _VERSION.model_id)
-    statement = (
-        sa.select(_VERSION.id, document.words, document.name_words, document.tag_words)
-        .select_from(model_versions.join(search_documents, same))
-        .where(_VERSION.namespace_id == namespace_id, _VERSION.id.in_(ids))
-    )
-    return {row.id: Candidate(*row) for row in connection.execute(statement)}
 
 
 def list_facet(connection: Connection, search: Search, facet: Facet, bound: int, size: int) -> JsonObject:

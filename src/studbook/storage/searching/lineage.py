@@ -24,7 +24,7 @@ def select_related(namespace_id: int, related: Related) -> sa.Select[Any]:
     outwards = related.direction is Direction.UPSTREAM
     edges = lineage_edges
     near, far = (edges.c.source_id, edges.c.target_id) if outwards else (edges.c.target_id, edges.c.source_id)
-    walk = sa.select(far.label("id")).where(edges.c.namespace_id == namespace_id, near.in_(roots)).cte("walk", recursive=True)
+    walk = sa.select(far.label("id")).where(edges.c.namespace_id == namespace_id, near.in_(roots)).cte(recursive=True)
     further = sa.select(far).where(edges.c.namespace_id == namespace_id, near == walk.c.id)
     walk = walk.union(further)
     return (
