@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import jsonschema_rs
 
 from studbook.domain.errors import Violation
+from studbook.domain.pointers import pointer
 from studbook.schemas.sentences import Speaker
 from studbook.schemas.subschemas import Subschemas, iter_subschemas
 from studbook.schemas.workload import count_faults
@@ -79,7 +80,7 @@ class Validator:
             found[violation] = None
             if len(found) >= limit:
                 break
-        return list(found) if complete else [*found, _CUT]
+        return list(found) if complete else [*found, Violation(pointer(prefix), "more_faults", _MORE_FAULTS)]
 
     def _weigh(self, document: Any) -> int:  # noqa: ANN401 - any JSON value
         """How many characters the library would copy at most."""
@@ -102,7 +103,7 @@ class Validator:
         return []
 
 
-_CUT: Final = Violation("", "more_faults", "the document is too large to list every fault; mend this one and send it again")
+_MORE_FAULTS: Final = "the document is too large to list every fault; mend this one and send it again"
 
 
 def compile_validator(json_schema: JsonSchema) -> Validator:
