@@ -152,6 +152,7 @@ def test_search_and_lists(shared: Registry, name: str) -> None:
     assert [version.number for version in shared.versions(name, page_size=1)] == [3, 2, 1]
     assert [model.model for model in shared.models(prefix=name)] == [name]
     assert len(list(shared.search(model=name))) == 3
+    assert [version.model for version in shared.search(name, model=name, filter="metrics.auc > 0.85")] == [name]
 
 
 def test_later_facts(shared: Registry, name: str) -> None:

@@ -69,7 +69,9 @@ def test_search_orders_by_the_best_value(api: httpx.Client) -> None:
     chain(api, 1, "other")
     best = api.get("/search?order_by=-metrics.auc").json()["items"]
     assert [item["name"] for item in best[:2]] == ["models/churn/versions/3", "models/churn/versions/2"]
+    # Words are found by their beginnings, in any case; what stands within a word is not.
     assert [item["model"] for item in api.get("/search?q=OTH").json()["items"]] == ["other"]
+    assert api.get("/search?q=ther").json()["items"] == []
     assert api.get("/search?order_by=color").status_code == 400
 
 
