@@ -6,6 +6,7 @@ their table, by value through an index. Which way is taken is decided in `plans`
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
@@ -58,6 +59,11 @@ _VERSION: Final = model_versions.c
 # Fields that are columns of a version's own row.
 # A filter may name a greater number than a version can have.
 COLUMNS: Final = {"number": sa.type_coerce(_VERSION.number, BigInteger), "created_at": _VERSION.created_at}
+# Made once, since an alias costs as much as the rest of a condition.
+_TAG: Final = version_tags.alias("tag")
+_PARAMETER: Final = parameters.alias("parameter")
+_METRIC: Final = version_metrics.alias("metric")
+_MEMBER: Final = attribute_values.alias("member")
 _RUN_COLUMNS: Final = {"kind": runs.c.kind, "status": runs.c.status, "job": runs.c.job, "commit": runs.c.code_commit}
 
 
@@ -91,6 +97,12 @@ class CheckedColumns:
     def __init__(self, table: sa.FromClause) -> None:
         key = {column.name for column in table.primary_key}
         self.c = SimpleNamespace(**{column.name: column if column.name in key else read_first(column) for column in table.c})
+
+
+@functools.cache
+def checked_columns(table: sa.FromClause) -> CheckedColumns:
+    """The columns of a table as they are checked."""
+    return CheckedColumns(table)
 
 
 def compile_condition(expression: Expression, scope: Scope) -> Compiled:
@@ -166,7 +178,7 @@ def _beside(
     """A condition on rows beside versions; `once` says that a version has at most one such row."""
     own = table.c.namespace_id == scope.namespace_id
     row: sa.Select[Any] = sa.select(sa.literal_column("1")).select_from(table)
-    check = sa.exists(row.where(own, table.c.version_id == _VERSION.id, *conditions(CheckedColumns(table))))
+    check = sa.exists(row.where(own, table.c.version_id == _VERSION.id, *conditions(checked_columns(table))))
     ids = sa.select(table.c.version_id.label("version_id")).where(own, *conditions(table))
     return Compiled(text, check.correlate(model_versions), ids if once else ids.distinct(), in_order)
 
@@ -236,7 +248,7 @@ def _compile_tag(text: str, leaf: Leaf, scope: Scope) -> Compiled:
     return _beside(
         text,
         scope,
-        version_tags.alias("tag"),
+        _TAG,
         lambda table: [table.c.key == key, *_long_matches(table.c.value, leaf)],
         in_order=_is_equality(leaf),
     )
@@ -255,7 +267,7 @@ def _compile_parameter(text: str, leaf: Leaf, scope: Scope) -> Compiled:
     return _beside(
         text,
         scope,
-        parameters.alias("parameter"),
+        _PARAMETER,
         lambda table: [table.c.name == name, *_scalar_matches(table, leaf)],
         in_order=_is_equality(leaf),
     )
@@ -289,7 +301,7 @@ def _compile_metric(text: str, leaf: Leaf, scope: Scope) -> Compiled:
         value = [] if isinstance(leaf, Exists) else [_matches(table.c.value, leaf, scope)]
         return measured(table, leaf.field) + value
 
-    return _beside(text, scope, version_metrics.alias("metric"), conditions, once=False)
+    return _beside(text, scope, _METRIC, conditions, once=False)
 
 
 def _compile_run(text: str, leaf: Leaf, scope: Scope) -> Compiled:
@@ -328,7 +340,7 @@ def _compile_member(text: str, leaf: Leaf, attribute: Attribute, scope: Scope) -
         place = [table.c.schema_number == attribute.map.number, table.c.attribute == attribute.stored.id]
         return [*place, table.c.key == leaf.field.name[-1], *_scalar_matches(table, leaf)]
 
-    return _beside(text, scope, attribute_values.alias("member"), conditions, in_order=_is_equality(leaf))
+    return _beside(text, scope, _MEMBER, conditions, in_order=_is_equality(leaf))
 
 
 _SINGLE: Final[dict[str, Callable[[str, Any, Scope], Compiled]]] = {

@@ -18,7 +18,7 @@ from studbook.domain.errors import MalformedInputError
 from studbook.filters.tree import And
 from studbook.schemas.definition import Store
 from studbook.storage.dialects import read_first
-from studbook.storage.searching.conditions import CheckedColumns, Compiled, compile_condition, measured
+from studbook.storage.searching.conditions import Compiled, checked_columns, compile_condition, measured
 from studbook.storage.searching.unplaced import unplaced_value
 from studbook.storage.side_tables import side_table
 from studbook.storage.tables import (
@@ -41,6 +41,11 @@ if TYPE_CHECKING:
     from studbook.storage.searching.scope import Attribute, Scope
 
 _VERSION: Final = model_versions.c
+_TAGS: Final = version_tags.alias("ranked")
+_PARAMETERS: Final = parameters.alias("ranked")
+_MEMBERS: Final = attribute_values.alias("ranked")
+_METRICS: Final = version_metrics.alias("ranked")
+_BETTER: Final = version_metrics.alias("better")
 # A condition that holds for so few is where to begin, whatever the others are.
 _FEW: Final = 1_000
 _COUNTED: Final = 50_000
@@ -91,7 +96,7 @@ def _by_attribute(scope: Scope, attribute: Attribute, order: Order) -> Sorted:
             here = [table.c.schema_number == attribute.map.number, table.c.attribute == stored.id]
             return [*here, table.c.key == order.field.name[-1], table.c.number.is_not(None)]
 
-        members = attribute_values.alias("ranked")
+        members = _MEMBERS
         return _by_rows(order, members, members.c.number, place)
     if not attribute.ready:
         value = unplaced_value(attribute, scope)
@@ -108,23 +113,23 @@ def _by_rows(
     value: sa.ColumnElement[Any],
     conditions: Callable[[Any], Sequence[sa.ColumnElement[bool]]],
 ) -> Sorted:
-    indexed, given = tuple(conditions(table)), tuple(conditions(CheckedColumns(table)))
+    indexed, given = tuple(conditions(table)), tuple(conditions(checked_columns(table)))
     return Sorted(value, order.descending, table, indexed, given, table.c.version_id)
 
 
 def _by_parameter(_: Scope, order: Order) -> Sorted:
-    table, name = parameters.alias("ranked"), order.field.name[-1]
+    table, name = _PARAMETERS, order.field.name[-1]
     return _by_rows(order, table, table.c.number, lambda rows: [rows.c.name == name, rows.c.number.is_not(None)])
 
 
 def _by_tag(_: Scope, order: Order) -> Sorted:
-    table, key = version_tags.alias("ranked"), order.field.name[-1]
+    table, key = _TAGS, order.field.name[-1]
     return _by_rows(order, table, head_of(table.c.value), lambda rows: [rows.c.key == key])
 
 
 def _by_metric(scope: Scope, order: Order) -> Sorted:
-    table, better = version_metrics.alias("ranked"), version_metrics.alias("better")
-    checked = CheckedColumns(better)
+    table, better = _METRICS, _BETTER
+    checked = checked_columns(better)
     beyond = checked.c.value > table.c.value if order.descending else checked.c.value < table.c.value
     outdone = sa.exists(
         sa.select(sa.literal_column("1"))
