@@ -17,7 +17,7 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-from bench import audit_log, hand_sql
+from bench import audit_log, hand_sql, searching
 from bench.records import encoded
 from bench.serving import API, Client, Server, rate_of_batch, rate_of_posts, serve, times_of_gets
 from studbook.testing import PostgresSource, SqliteSource, postgres_server
@@ -27,6 +27,7 @@ _MODELS: Final = [f"bench-{index}" for index in range(_CLIENTS)]
 _CHAIN: Final = 100
 _ENTRIES: Final = 1_000_000
 _CHECKED: Final = 200_000
+_REGISTERED: Final = 200
 _NOT_MEASURED: Final = "-"
 
 _ROWS: Final = {
@@ -51,6 +52,9 @@ _ROWS: Final = {
     "proof_small": f"inclusion proof in {audit_log.SMALL:,} entries, p50 (ms)",
     "fsck": "check of hashes, tiles and root (entries/s)",
     "tile_bytes": "tiles (bytes an entry)",
+    "described": "register against a definition of 30 attributes, 1 client, p50 (ms)",
+    "plain": "register the same without a definition, 1 client, p50 (ms)",
+    "validation": "validation (documents/s)",
     "start": "start-up until ready (s)",
     "memory": "resident memory after all this (MB)",
 }
@@ -106,6 +110,21 @@ def measure_log(figures: Figures, source: SqliteSource | PostgresSource, rounds:
                     figures.add(name, figure)
 
 
+def measure_search(figures: Figures, source: SqliteSource | PostgresSource, sizes: list[int]) -> None:
+    """The figures of search at these sizes, on a database of its own."""
+    with tempfile.TemporaryDirectory() as home:
+        os.environ["STUDBOOK_HOME"] = home
+        with source.make() as url:
+            for size, found in searching.measure_searches(url, sizes).items():
+                for name, figure in found.items():
+                    figures.add(f"{name} {size}", figure)
+    figures.add("validation", searching.validation_rate())
+    with source.make() as url, serve(url) as server:
+        described, plain = searching.measure_registration(server.client(), _REGISTERED)
+        figures.add("described", described)
+        figures.add("plain", plain)
+
+
 def _bodies(model: str, number: int) -> list[bytes]:
     return [encoded(model, parent=f"{model}/latest") for _ in range(number)]
 
@@ -155,7 +174,28 @@ def _artifact_digest(client: Client) -> str:
     return digest
 
 
-def _bars(figures: Figures) -> list[tuple[str, str, bool]]:
+def _search_bars(figures: Figures, sizes: list[int]) -> list[tuple[str, float, float, bool]]:
+    bars: list[tuple[str, float, float, bool]] = []
+    for size in sizes:
+        known = ("by number", "by alias")
+        bars += [(f"{size:,} versions: {place} ≤ 1 ms", figures[f"{place} {size}"], 1, False) for place in known]
+        for name in searching.searches(1, sqlite=True):
+            bars.append((f"{size:,} versions: {name} ≤ 2 x hand-written SQL", figures[f"{name} ratio {size}"], 2, False))
+            bars.append((f"{size:,} versions: {name} p99 ≤ 50 ms", figures[f"{name} p99 {size}"], 50, False))
+        texts = ("text, one word", "text, two words")
+        bars += [(f"{size:,} versions: {name}, p50 ≤ 50 ms", figures[f"{name} {size}"], 50, False) for name in texts]
+        later = figures[f"late page {size}"] / figures[f"first page {size}"]
+        bars.append((f"{size:,} versions: 500th page ≤ 2 x first", later, 2, False))
+    growing = ("by number", "by alias", *searching.searches(1, sqlite=True), "text, one word", "text, two words", "first page")
+    for name in growing if len(sizes) > 1 else ():
+        grown = figures[f"{name} {sizes[-1]}"] / figures[f"{name} {sizes[0]}"]
+        bars.append((f"{name}: {sizes[-1]:,} ≤ 2 x {sizes[0]:,} versions", grown, 2, False))
+    bars.append(("validation ≥ 50,000 documents/s", figures["validation"], 50_000, True))
+    bars.append(("register with 30 attributes ≤ 1.3 x without", figures["described"] / figures["plain"], 1.3, False))
+    return bars
+
+
+def _bars(figures: Figures, sizes: list[int]) -> list[tuple[str, str, bool]]:
     hand = max(figures["hand"], figures["hand16"])
     ratios = [
         ("register, 16 clients ≥ 0.7 x hand-made SQL", figures["http16"] / hand, 0.7, True),
@@ -171,6 +211,7 @@ def _bars(figures: Figures) -> list[tuple[str, str, bool]]:
         ("from commit to integrated ≤ 25 ms", figures["to_integrated"], 25, False),
         ("ready in < 1.5 s", figures["start"], 1.5, False),
         ("memory < 150 MB", figures["memory"], 150, False),
+        *_search_bars(figures, sizes),
     ]
     return [(text, _shown(value), value >= bar if more else value <= bar) for text, value, bar, more in ratios]
 
@@ -186,36 +227,52 @@ def _judged(value: str, *, met: bool) -> str:
     return value if value == _NOT_MEASURED else f"{value} {'met' if met else 'MISSED'}"
 
 
+def _measure_engine(source: SqliteSource | PostgresSource, options: argparse.Namespace, log_rounds: int) -> Figures:
+    figures = Figures()
+    if not options.only_search:
+        with source.make() as url:
+            figures = measure(url, options.rounds, options.records)
+        measure_log(figures, source, log_rounds)
+    if options.versions:
+        measure_search(figures, source, options.versions)
+    return figures
+
+
+def _search_rows(sizes: list[int]) -> dict[str, str]:
+    """The rows of searches: each name with its size, and what it says."""
+    names = ["by number", "by alias"]
+    for name in searching.searches(1, sqlite=True):
+        names += [name, f"{name} p99", f"{name} by hand"]
+    names += ["text, one word", "text, two words", "first page", "late page"]
+    return {f"{name} {size}": f"search of {size:,} versions: {name} (ms)" for size in sizes for name in names}
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--records", type=int, default=480, help="records of each way of writing in a round")
+    parser.add_argument("--versions", type=int, nargs="*", default=[100_000, 1_000_000], help="sizes at which search is measured")
+    parser.add_argument("--only-search", action="store_true", help="leave the other measurements out")
     parser.add_argument("--engine", choices=["sqlite", "postgresql"], action="append")
     options = parser.parse_args()
     engines = options.engine or ["sqlite", "postgresql"]
     results: dict[str, Figures] = {}
     with tempfile.TemporaryDirectory(prefix="sb-bench-") as folder:
         if "sqlite" in engines:
-            files = SqliteSource(Path(folder))
-            with files.make() as url:
-                results["SQLite"] = measure(url, options.rounds, options.records)
-            measure_log(results["SQLite"], files, 0)
+            results["SQLite"] = _measure_engine(SqliteSource(Path(folder)), options, 0)
         if "postgresql" in engines:
             with postgres_server(Path(folder) / "pg" / "data") as server_url:
-                source = PostgresSource(server_url)
-                with source.make() as url:
-                    results["PostgreSQL"] = measure(url, options.rounds, options.records)
-                measure_log(results["PostgreSQL"], source, min(options.rounds, 3))
+                results["PostgreSQL"] = _measure_engine(PostgresSource(server_url), options, min(options.rounds, 3))
     console = Console()
     table = Table(title=f"Medians of {options.rounds} rounds", title_justify="left")
     table.add_column("")
     for engine in results:
         table.add_column(engine, justify="right")
-    for name, text in _ROWS.items():
+    for name, text in (_ROWS | _search_rows(options.versions)).items():
         table.add_row(text, *(_shown(figures[name]) for figures in results.values()))
     table.add_section()
-    bars = {engine: _bars(figures) for engine, figures in results.items()}
+    bars = {engine: _bars(figures, options.versions) for engine, figures in results.items()}
     for index, (text, _, _) in enumerate(next(iter(bars.values()))):
         table.add_row(text, *(_judged(value, met=met) for _, value, met in (lines[index] for lines in bars.values())))
     console.print(table)

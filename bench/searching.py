@@ -6,7 +6,6 @@ The versions are put into the tables as registration does it (the same rows, fro
 from __future__ import annotations
 
 import json
-import os
 import random
 import statistics
 import time
@@ -16,6 +15,8 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from bench.records import document
+from bench.serving import API
 from studbook.domain.canonical import canonical_json
 from studbook.domain.ids import new_id
 from studbook.domain.names import ByAlias, ByNumber, Kind
@@ -34,14 +35,17 @@ from studbook.storage.reading import TABLES
 from studbook.storage.tables import aliases, registered_models
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from sqlalchemy.engine import Connection
 
+    from bench.serving import Client
     from studbook.schemas.storage_map import StorageMap
     from studbook.services.caller import Caller
     from studbook.storage.unit_of_work import Transaction
 
+# So many versions are made one by one; more are copies of them.
+FIRST: Final = 20_000
 _CHUNK: Final = 5_000
 _MODELS: Final = 2_000
 _REPEATS: Final = 60
@@ -214,9 +218,6 @@ def _finish(registry: Registry, caller: Caller, models: list[tuple[UUID, str]], 
         transaction.stage(aliases, {**namespace, "version_id": found})
 
     registry.database.work.run(change)
-    if not registry.database.is_embedded:
-        with registry.database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.execute(sa.text("VACUUM ANALYZE"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +256,8 @@ def searches(number: int, *, sqlite: bool) -> dict[str, Asked]:
             Question(filter="framework = xgboost and tags.env = prod and params.depth >= 8", order_by="-metrics.auc"),
             f"{start} version_metrics m {version} m.version_id {join} schema_{number} s ON s.namespace_id = 1 AND "
             "s.version_id = v.id WHERE m.namespace_id = 1 AND m.name = 'auc' AND m.slice IS NULL AND "
-            f"{plus}s.a1 = 'xgboost' AND {tag} AND EXISTS (SELECT 1 FROM parameters p WHERE p.namespace_id = 1 AND p.version_id = v.id AND p.name = 'depth' AND "
+            f"{plus}s.a1 = 'xgboost' AND {tag} AND EXISTS (SELECT 1 FROM parameters p WHERE p.namespace_id = 1 AND "
+            "p.version_id = v.id AND p.name = 'depth' AND "
             f"{plus}p.number >= 8) AND {open_} ORDER BY m.value DESC, m.version_id DESC LIMIT 51",
         ),
     }
@@ -275,20 +277,66 @@ def _p99(taken: list[float]) -> float:
     return taken[min(len(taken) - 1, int(len(taken) * 0.99))]
 
 
-def measure_searches(url: str, size: int) -> dict[str, float]:
-    """The figures of one engine at one size, times in milliseconds."""
+def measure_searches(url: str, sizes: Sequence[int]) -> dict[int, dict[str, float]]:
+    """The figures of one engine at growing sizes, multiples of FIRST; times in milliseconds."""
     registry = open_registry(url)
     try:
         prepare(registry)
         caller = first_caller(registry.database)
-        started = time.perf_counter()
-        storage_map = fill(registry, caller, size)
-        figures = {"load": size / (time.perf_counter() - started)}
-        with registry.database.read() as connection:
-            figures |= _measure(connection, caller.namespace_id, storage_map.number)
+        storage_map = fill(registry, caller, FIRST)
+        figures: dict[int, dict[str, float]] = {}
+        held = 1
+        for size in sizes:
+            while held * FIRST < size:
+                multiply(registry, storage_map.number, held)
+                held += 1
+            tidy(registry)
+            with registry.database.read() as connection:
+                figures[size] = _measure(connection, caller.namespace_id, storage_map.number)
         return figures
     finally:
         registry.close()
+
+
+_COPIED: Final = ("model_versions", "version_tags", "parameters", "version_metrics", "artifacts", "attribute_values")
+
+
+def multiply(registry: Registry, number: int, copy: int) -> None:
+    """Put the first versions into the tables once more, under other ids and numbers: what is measured sees no difference.
+
+    The copy's ids are later than all before: the first bytes of a UUIDv7 are its time.
+    """
+    with registry.database.engine.begin() as connection:
+        if registry.database.is_embedded:
+            driver: Any = connection.connection.dbapi_connection
+            driver.create_function("copied", 1, lambda raw: bytes([raw[0], raw[1] + copy]) + raw[2:], deterministic=True)
+            later = "copied({0})"
+        else:
+            later = f"encode(set_byte(uuid_send({{0}}), 1, get_byte(uuid_send({{0}}), 1) + {copy}), 'hex')::uuid"
+        for table in (*_COPIED, "search_documents", f"schema_{number}"):
+            _copy_rows(connection, table, later, copy * _FIRST_NUMBERS)
+
+
+def _copy_rows(connection: Connection, table: str, later: str, shift: int) -> None:
+    own = "id" if table in ("model_versions", "search_documents") else "version_id"
+    names = [column["name"] for column in sa.inspect(connection).get_columns(table)]
+    changed = {own: later.format(own)} | ({"number": f"number + {shift}"} if table == "model_versions" else {})
+    taken = ", ".join(changed.get(name, f'"{name}"') for name in names)
+    listed = ", ".join(f'"{name}"' for name in names)
+    of_first = f"number <= {_FIRST_NUMBERS}"
+    where = of_first if table == "model_versions" else f"{own} IN (SELECT id FROM model_versions WHERE {of_first})"
+    connection.exec_driver_sql(f"INSERT INTO {table} ({listed}) SELECT {taken} FROM {table} WHERE {where}")
+
+
+# Greater than any number that filling gives.
+_FIRST_NUMBERS: Final = 100_000
+
+
+def tidy(registry: Registry) -> None:
+    """Let PostgreSQL count what it has, as it does by itself after a while."""
+    if not registry.database.is_embedded:
+        with registry.database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(sa.text("VACUUM ANALYZE"))
 
 
 def _measure(connection: Connection, namespace_id: int, number: int) -> dict[str, float]:
@@ -333,30 +381,24 @@ def validation_rate() -> float:
     documents = [{"attributes": attributes_of(chance)} for _ in range(1000)]
     started = time.perf_counter()
     for _ in range(20):
-        for document in documents:
-            validator.is_valid(document)
+        for checked in documents:
+            validator.is_valid(checked)
     return 20 * len(documents) / (time.perf_counter() - started)
 
 
-if __name__ == "__main__":
-    import sys
-    import tempfile
-    from pathlib import Path
-
-    from studbook.testing import PostgresSource, SqliteSource, postgres_server
-
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["STUDBOOK_HOME"] = folder
-        print("validation", round(validation_rate()))
-        for size in [int(text) for text in sys.argv[2:]]:
-            if sys.argv[1] == "sqlite":
-                with SqliteSource(Path(folder)).make() as url:
-                    found = measure_searches(url, size)
-            else:
-                with postgres_server(Path(folder) / "pg") as base:
-                    source = PostgresSource(base)
-                    with source.make() as url:
-                        found = measure_searches(url, size)
-                    source.close()
-            for key, value in found.items():
-                print(f"{sys.argv[1]} {size:>9,} {key:28} {value:10.2f}")
+def measure_registration(client: Client, rounds: int) -> tuple[float, float]:
+    """Registering versions of one model with the definition and of one without, in turns: p50 in milliseconds of each."""
+    client.post(f"{API}/schemas", json.dumps(definition()).encode())
+    client.post(f"{API}/schemas/bench/versions/1:publish", b"")
+    chance = random.Random(5)  # noqa: S311 - the same documents every time
+    times: dict[str | None, list[float]] = {"bench": [], None: []}
+    for _ in range(rounds):
+        for schema, taken in times.items():
+            body = document(f"described-{schema}", parent=None)
+            body["model"]["schema"] = schema
+            body["version"]["attributes"] = attributes_of(chance)
+            sent = json.dumps(body).encode()
+            started = time.perf_counter()
+            client.post(f"{API}/ingest", sent)
+            taken.append((time.perf_counter() - started) * 1000)
+    return statistics.median(times["bench"]), statistics.median(times[None])
