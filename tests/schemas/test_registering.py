@@ -321,10 +321,12 @@ def test_a_draft_is_replaced_and_what_is_published_stays(api: httpx.Client) -> N
     assert register(api, "churn", {"license": "MIT"}).json()["errors"][0]["code"] == "schema_unpublished"
     published = api.post("/schemas/tabular/versions/1:publish").json()
     assert published["status"] == "published"
-    assert api.post("/schemas/tabular/versions/1:publish").status_code == 409
+    assert api.post("/schemas/tabular/versions/1:publish").json() == published
+    assert api.post("/schemas", json={**TABULAR, "description": "mine"}).json() == published
     assert api.post("/schemas", json=TABULAR).json()["number"] == 2
     assert api.post("/schemas/tabular/versions/2:deprecate").status_code == 409
     assert api.post("/schemas/tabular/versions/1:deprecate").json()["status"] == "deprecated"
+    assert api.post("/schemas/tabular/versions/1:publish").status_code == 409
     assert register(api, "churn", {"license": "MIT"}).json()["version"]["number"] == 1
 
 

@@ -44,7 +44,6 @@ class Action(StrEnum):
     HOLD_PLACED = "hold.placed"
     HOLD_RELEASED = "hold.released"
     SCHEMA_CREATED = "schema.created"
-    SCHEMA_CHANGED = "schema.changed"
     SCHEMA_DRAFTED = "schema_version.drafted"
     SCHEMA_REDRAFTED = "schema_version.redrafted"
     SCHEMA_PUBLISHED = "schema_version.published"

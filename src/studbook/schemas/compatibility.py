@@ -17,7 +17,7 @@ from studbook.domain.canonical import canonical_json
 from studbook.domain.errors import Violation
 from studbook.domain.pointers import pointer
 from studbook.schemas.changes import describe_changes
-from studbook.schemas.definition import Attribute, Mode, Store, ValueType
+from studbook.schemas.definition import Attribute, Mode, Store
 from studbook.schemas.examples import iter_examples
 from studbook.schemas.subschemas import ANNOTATIONS, APPLICATORS, Subschemas
 from studbook.schemas.validation import Validator, canonicalize, compile_validator
@@ -201,7 +201,7 @@ def _moved(new: Attribute, old: Attribute, *, gone: bool) -> Iterator[tuple[str,
         was = f"the id {new.id} {'was once' if gone else 'is'} that of {old.path or f'the alias {old.name!r}'}"
         yield "path", "path_changed", f"{was}, and an id keeps its path for ever; give the attribute an id that was never used"
         return
-    if new.type is not old.type and not _widens(new, old):
+    if new.type is not old.type:
         message = f"the id {new.id} has the type {old.type.value!r}, and keeps it for ever; give {new.type.value!r} a new id"
         yield "type", "type_changed", message
     if new.aggregate is not old.aggregate:
@@ -211,12 +211,10 @@ def _moved(new: Attribute, old: Attribute, *, gone: bool) -> Iterator[tuple[str,
             else "does not say which of several values it takes"
         )
         yield "aggregate", "aggregate_changed", f"the id {new.id} {had}, and that stays; take a new id for another choice"
+    if (new.store is Store.PRIVATE) is not (old.store is Store.PRIVATE):
+        # What was searched once stands in tables that an erasure does not reach, and what was erased cannot be searched.
+        message = f"the id {new.id} is {'not ' if new.store is Store.PRIVATE else ''}private, and that stays; take a new id"
+        yield "store", "privacy_changed", message
     if new.unique and not old.unique:
         message = f"values of the id {new.id} may be stored more than once already; take a new id for one that is unique"
         yield "unique", "unique_added", message
-
-
-def _widens(new: Attribute, old: Attribute) -> bool:
-    """Whether each whole number of a type is a number of the other: a column holds the one and not the other."""
-    within = (old.type, new.type) == (ValueType.INTEGER, ValueType.NUMBER)
-    return within and Store.COLUMN not in (old.store, new.store)

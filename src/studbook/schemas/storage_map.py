@@ -103,7 +103,7 @@ class StorageMap:
         return Extracted(
             columns={stored.column: column_value(stored, document) for stored in wanted[Store.COLUMN]}
             | {stored.column: None for stored in self._groups[Store.COLUMN] if stored not in wanted[Store.COLUMN]},
-            open_values=[value for stored in wanted[Store.KEY_VALUE] for value in _open_values(stored, document)],
+            open_values=[value for stored in wanted[Store.KEY_VALUE] for value in _open_values(stored, document, hidden)],
             texts=[text for stored in wanted[Store.FULL_TEXT] for text in _texts(stored.path.find(document))],
             artifacts=[
                 (stored.id, found.get("uri"), found.get("digest"))
@@ -136,7 +136,10 @@ def _grouped(attributes: Iterable[StoredAttribute]) -> dict[Store, tuple[StoredA
 
 def _is_hidden(path: AttributePath, hidden: Collection[str]) -> bool:
     place = path.pointer
-    return any(place == other or place.startswith(f"{other}/") or other.startswith(f"{place}/") for other in hidden)
+    if any(place == other or place.startswith(f"{other}/") for other in hidden):
+        return True
+    # Of an open set the members are looked at one by one.
+    return not path.every and any(other.startswith(f"{place}/") for other in hidden)
 
 
 def column_value(stored: StoredAttribute, document: JsonObject) -> Any:  # noqa: ANN401 - what a column keeps
@@ -160,11 +163,11 @@ def measures(entry: JsonObject, wanted: tuple[str, str | None, str | None]) -> b
     return dataset is None or (measured is not None and measured.startswith(f"datasets/{dataset}/versions/"))
 
 
-def _open_values(stored: StoredAttribute, document: JsonObject) -> Iterator[OpenValue]:
+def _open_values(stored: StoredAttribute, document: JsonObject, hidden: Collection[str]) -> Iterator[OpenValue]:
     members = stored.path.find(document)
     if isinstance(members, dict):
         for key, value in members.items():
-            if value is not None and not isinstance(value, dict | list):
+            if value is not None and not isinstance(value, dict | list) and pointer((*stored.path.steps, key)) not in hidden:
                 number = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
                 yield OpenValue(stored.id, key, scalar_text(value), number)
 
@@ -220,5 +223,10 @@ def described_version(record: JsonObject) -> JsonObject:
         described["description"] = record["description"]
     for name in ("metrics", "artifacts"):
         if record[name]:
-            described[name] = [{key: value for key, value in entry.items() if value is not None} for entry in record[name]]
+            described[name] = [said(entry) for entry in record[name]]
     return described
+
+
+def said(entry: JsonObject) -> JsonObject:
+    """What a writer said of a metric or an artifact; when it was recorded the registry says, too."""
+    return {key: value for key, value in entry.items() if value is not None and key != "recorded_at"}

@@ -15,7 +15,7 @@ from studbook.domain.canonical import read_canonical
 from studbook.domain.errors import ConflictError, InvalidDocumentError
 from studbook.schemas.definition import Attribute, Describes
 from studbook.schemas.standards import list_standards
-from studbook.schemas.storage_map import StorageMap, compile_map, described_version
+from studbook.schemas.storage_map import StorageMap, compile_map, described_version, said
 from studbook.schemas.validation import Validator, compile_validator
 from studbook.storage import schemas as storage
 
@@ -150,7 +150,7 @@ def described_part(part: VersionPart) -> JsonObject:
         described["description"] = part.description
     for name in ("metrics", "artifacts"):
         if entries := getattr(part, name):
-            described[name] = [{key: value for key, value in entry.__dict__.items() if value is not None} for entry in entries]
+            described[name] = [said(entry.__dict__) for entry in entries]
     return described
 
 

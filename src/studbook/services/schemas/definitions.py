@@ -42,6 +42,7 @@ _LATEST: Final = "latest"
 def draft(database: Database, caller: Caller, definition: Definition, if_match: str | None = None) -> Shown:
     """Keep a definition as a draft: the next version of its name, or in place of the draft there is.
 
+    What the latest version says already is not drafted again: that version is the answer.
     Raises InvalidDocumentError with every fault of the JSON Schema and of the attributes.
     """
     caller.require(Access.WRITE)
@@ -80,7 +81,7 @@ def _stage_draft(recorder: Recorder, definition: Definition, if_match: str | Non
         record = {**load_record(last.record), **_content(definition)}
         if record != load_record(last.record):
             recorder.amend(Action.SCHEMA_REDRAFTED, last, record)
-    else:
+    elif last is None or last.status != storage.PUBLISHED or not _says_the_same(load_record(last.record), definition):
         _stage_version(recorder, head, definition, storage.DRAFT)
     recorder.transaction.flush()
     return get_schema_version(connection, namespace_id, definition.name, _LATEST).after(recorder)
@@ -121,6 +122,10 @@ def _stage_version(recorder: Recorder, head: Row[Any], definition: Definition, s
     storage.count_schema_version(recorder.transaction.connection, recorder.caller.namespace_id, head.id, number)
 
 
+def _says_the_same(record: JsonObject, definition: Definition) -> bool:
+    return {**record, **_content(definition)} == record
+
+
 def _content(definition: Definition) -> JsonObject:
     """What a version says: the members that are fixed when it is published, and their digest."""
     content = {
@@ -139,6 +144,7 @@ def _content(definition: Definition) -> JsonObject:
 def publish(database: Database, caller: Caller, name: str, place: str, if_match: str | None = None) -> Shown:
     """Publish a draft: from now on it holds for the models that have the definition, and its attributes have their places.
 
+    Publishing twice changes nothing.
     Raises ConflictError when it breaks what the definition promises (its compatibility mode), with the documents and the
     stored versions that would become invalid.
     """
@@ -152,12 +158,14 @@ def publish(database: Database, caller: Caller, name: str, place: str, if_match:
         connection, namespace_id = transaction.connection, caller.namespace_id
         head, row = find_version_row(connection, namespace_id, name, str(number), lock=True)
         record = load_record(row.record)
+        recorder = Recorder(transaction, caller)
+        if row.status == storage.PUBLISHED:
+            return show(row).after(recorder)
         if row.status != storage.DRAFT:
-            message = f"version {number} of {name!r} is {row.status} already; draft another one"
+            message = f"version {number} of {name!r} is {row.status}; draft another one"
             raise ConflictError.at("", "not_a_draft", message)
         check_match(if_match, row.revision)
         check_evolution(connection, namespace_id, record, counting=False)
-        recorder = Recorder(transaction, caller)
         before = load_maps(connection, namespace_id, [head.id]).get(head.id)
         recorder.amend(Action.SCHEMA_PUBLISHED, row, {**record, "status": storage.PUBLISHED, "published_at": recorder.now})
         transaction.flush()

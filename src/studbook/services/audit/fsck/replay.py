@@ -114,6 +114,8 @@ class Replay:
         self._compare_details(kind, found, pending, seen)
         if kind is Kind.MODEL:
             self._compare_models(rows, found, seen)
+        if kind is Kind.SCHEMA:
+            self._compare_definitions(rows)
         if kind is Kind.RUN:
             self._compare_series(found, seen)
 
@@ -216,6 +218,17 @@ class Replay:
             last = max(numbers.get(row.id, {}), default=0)
             if row.last_version != last:
                 self._differs(row.name, f"counts {row.last_version} versions, and its last one is {last}")
+
+    def _compare_definitions(self, rows: list[AnyRow]) -> None:
+        last: dict[str, int] = {}
+        for head in self.history.heads.values():
+            if head.kind == Kind.SCHEMA_VERSION:
+                name, _, number = head.name.rpartition("/versions/")
+                last[name] = max(last.get(name, 0), int(number))
+        for row in rows:
+            counted = last.get(f"schemas/{row.name}", 0)
+            if row.last_version != counted:
+                self._differs(f"schemas/{row.name}", f"counts {row.last_version} versions, and its last one is {counted}")
 
     def _compare_series(self, records: dict[UUID, JsonObject], seen: dict[sa.Table, int]) -> None:
         """Compute each series' chain anew: what is sealed must be as it was, and only a running run may have gone on."""
