@@ -23,6 +23,7 @@ from studbook.filters.tree import And, Comparison, Field, Not, Operator, Or, Rel
 from studbook.schemas.definition import Store
 from studbook.services.listing import join_page, read_id
 from studbook.services.reading import show
+from studbook.services.schemas.contracts import load_maps
 from studbook.services.searching.catalogue import Askable, fields_of, load_askable
 from studbook.services.searching.ranking import highlights, score
 from studbook.storage import facts, reading
@@ -40,9 +41,11 @@ if TYPE_CHECKING:
     from studbook.domain.canonical import JsonObject
     from studbook.domain.paging import Page
     from studbook.filters.tree import Expression
+    from studbook.schemas.storage_map import StorageMap
     from studbook.services.listing import Paging
     from studbook.storage.database import Database
     from studbook.storage.graph import AnyRow
+    from studbook.storage.searching.scope import Attribute
 
 COUNT_LIMIT: Final = 10_000
 FACET_LIMIT: Final = 100_000
@@ -290,29 +293,40 @@ def _best(
 
 def _show(connection: Connection, namespace_id: int, rows: Sequence[AnyRow], understood: _Understood) -> list[bytes]:
     known = reading.find_aliases(connection, namespace_id, [row.id for row in rows]) if rows else {}
+    words = understood.search.words
+    records = [json.loads(row.record) for row in rows] if words else []
+    held = {UUID(record["schema"]["id"]) for record in records if record.get("schema")}
+    maps = load_maps(connection, namespace_id, held) if held else {}
     shown = []
-    for row in rows:
+    for position, row in enumerate(rows):
         extra: JsonObject = {"aliases": known.get(row.id, [])}
-        if understood.search.words:
-            extra["highlights"] = highlights(understood.search.words, _texts(json.loads(row.record), understood.askable))
+        if words:
+            extra["highlights"] = highlights(words, _texts(records[position], maps))
         shown.append(show(row, extra).body)
     return shown
 
 
-def _texts(record: JsonObject, askable: Askable) -> Iterator[tuple[str, str]]:
+def _texts(record: JsonObject, maps: dict[UUID, StorageMap]) -> Iterator[tuple[str, str]]:
     """The texts of a version that are searched, with their places; nothing personal."""
     yield "/model", record["model"]
     yield from ((pointer(("tags", key)), value) for key, value in record["tags"].items())
     hidden = record["personal"]
     if record["description"] and "/description" not in hidden:
         yield "/description", record["description"]
-    held = record.get("schema") or {}
-    for storage_map in {id(attribute.map): attribute.map for attribute in askable.attributes.values()}.values():
-        if storage_map.schema == held.get("name"):
-            for stored in storage_map.stored_as(Store.FULL_TEXT):
-                value = stored.path.find(record)
-                if isinstance(value, str) and stored.path.pointer not in hidden:
-                    yield stored.path.pointer, value
+    storage_map = maps.get(UUID(record["schema"]["id"])) if record.get("schema") else None
+    for stored in storage_map.stored_as(Store.FULL_TEXT) if storage_map else ():
+        for place, text in _strings(stored.path.steps, stored.path.find(record)):
+            if not any(f"{place}/".startswith(f"{other}/") for other in hidden):
+                yield place, text
+
+
+def _strings(place: tuple[str | int, ...], value: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - any JSON value
+    """A text, or the texts of a list, with their places."""
+    if isinstance(value, str):
+        yield pointer(place), value
+    elif isinstance(value, list):
+        for index, member in enumerate(value):
+            yield from _strings((*place, index), member)
 
 
 def _count_facets(connection: Connection, search: Search, askable: Askable, names: Sequence[str]) -> JsonObject:
@@ -326,8 +340,13 @@ def _count_facets(connection: Connection, search: Search, askable: Askable, name
             raise MalformedInputError.at("/facets", "bad_facet", str(error)) from None
         facet = find_facet(field, search.scope)
         if facet is None:
-            known = "model, alias, run.kind, run.job, tags.KEY, params.NAME, or an attribute with facet: true"
-            raise MalformedInputError.at("/facets", "bad_facet", f"{name[:80]!r} is no facet; use {known}")
+            raise MalformedInputError.at("/facets", "bad_facet", _no_facet(name[:80], search.scope.find(field)))
         values = finding.list_facet(connection, unordered, facet, FACET_LIMIT, _FACET_VALUES)
         counted[name] = {**values, "exact": every <= FACET_LIMIT}
     return counted
+
+
+def _no_facet(name: str, attribute: Attribute | None) -> str:
+    if attribute is not None and attribute.stored.facet and not attribute.ready:
+        return f"the values of {name!r} are still put in their places, and are counted once they are there; ask again in a while"
+    return f"{name!r} is no facet; use model, alias, run.kind, run.job, tags.KEY, params.NAME, or an attribute with facet: true"
