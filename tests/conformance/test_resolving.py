@@ -207,3 +207,11 @@ def test_a_thousand_take_as_few_statements_as_two(registry: Registry, caller: Ca
         beginnings = [f"sha256:{number:012x}" for number in range(500)] + [f"{number:08x}" for number in range(500)]
         resolving.resolve_many(connection, caller.namespace_id, beginnings)
     assert len(statements) <= 50
+
+
+def test_a_dataset_is_found_by_where_it_is_kept(api: httpx.Client) -> None:
+    document = make_document()
+    document["datasets"] = [{**entry, "uri": f"s3://data/{entry['name']}"} for entry in document["datasets"]]
+    assert api.post("/ingest", json=document).status_code == 201
+    items = api.get("/resolve", params={"identifier": "s3://data/churn-train"}).json()["items"]
+    assert [item["name"] for item in items] == ["datasets/churn-train/versions/1"]

@@ -18,6 +18,7 @@ from studbook.config import Settings
 from studbook.domain.documents import IngestDocument
 from studbook.domain.tokens import make_token
 from studbook.domain.validation import read_document
+from studbook.schemas.definition import Definition
 from tests.acceptance.conftest import ServerProcess, free_port
 
 if TYPE_CHECKING:
@@ -27,11 +28,21 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/tutorial/*.md")), *sorted(ROOT.glob("docs/howto/*.md"))]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+# The first line of a block that is a file, for the page's commands.
+FILE_NAME = re.compile(r"# (\S+\.(?:py|yaml))\n")
 LANGUAGES = {"python", "console", "yaml", "text"}
 
 
 def blocks(page: Path, language: str) -> list[str]:
     return [body for kind, body in BLOCK.findall(page.read_text()) if kind == language]
+
+
+def files(page: Path) -> dict[str, str]:
+    return {match[1]: body for kind in ("python", "yaml") for body in blocks(page, kind) if (match := FILE_NAME.match(body))}
+
+
+def statements(page: Path) -> list[str]:
+    return [body for body in blocks(page, "python") if not FILE_NAME.match(body)]
 
 
 def generator() -> ModuleType:
@@ -48,18 +59,25 @@ def test_no_block_is_passed_over(page: Path) -> None:
     assert {kind for kind, _ in BLOCK.findall(page.read_text())} <= LANGUAGES
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_file_is_passed_over(page: Path) -> None:
+    commands = "".join(blocks(page, "console"))
+    assert [name for name in files(page) if name not in commands] == []
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if statements(page)], ids=lambda page: page.name)
 def test_python_runs(page: Path, tmp_path: Path) -> None:
     script = tmp_path / "page.py"
-    script.write_text("import warnings\nwarnings.simplefilter('ignore')\n" + "\n".join(blocks(page, "python")))
+    script.write_text("import warnings\nwarnings.simplefilter('ignore')\n" + "\n".join(statements(page)))
     environment = {**os.environ, "STUDBOOK_HOME": str(tmp_path), "STUDBOOK_SPOOL": str(tmp_path / "spool")}
-    run([sys.executable, str(script)], tmp_path, environment)
+    done = run([sys.executable, str(script)], tmp_path, environment)
+    assert done.returncode == 0, done.stdout
 
 
 def run(command: list[str], folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
-    return done
+    """Both streams as one, in the order in which a terminal shows them."""
+    pipe, same = subprocess.PIPE, subprocess.STDOUT
+    return subprocess.run(command, cwd=folder, env=environment, stdout=pipe, stderr=same, text=True, timeout=120, check=False)
 
 
 @pytest.fixture
@@ -74,8 +92,8 @@ def server(tmp_path: Path) -> Iterator[ServerProcess]:
 
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "console")], ids=lambda page: page.name)
 def test_commands_answer_as_shown(page: Path, server: ServerProcess, tmp_path: Path) -> None:
-    for body in blocks(page, "yaml"):
-        (tmp_path / body.splitlines()[0].removeprefix("# ")).write_text(body)
+    for name, body in files(page).items():
+        (tmp_path / name).write_text(body)
     environment = {
         **os.environ,
         "STUDBOOK_URL": f"http://127.0.0.1:{server.port}",
@@ -90,14 +108,21 @@ def test_commands_answer_as_shown(page: Path, server: ServerProcess, tmp_path: P
         for part in re.split(r"^\$ ", body, flags=re.MULTILINE)[1:]:
             command, _, expected = part.partition("\n")
             done = run(["sh", "-c", command], tmp_path, environment)
-            pattern = ".*".join(re.escape(piece) for piece in expected.strip().split("..."))
-            assert re.search(pattern, done.stdout + done.stderr, re.DOTALL), (command, done.stdout, done.stderr)
+            # A page that shows a refusal shows a command that fails.
+            assert (done.returncode != 0) == bool(re.search(r"^✗ ", expected, re.MULTILINE)), (command, done.stdout)
+            pattern = ".*".join(re.escape(piece) for piece in expected.strip("\n").split("..."))
+            shown = re.sub(r" +$", "", done.stdout, flags=re.MULTILINE)
+            assert re.search(pattern, shown, re.DOTALL), f"{command}\n{shown}"
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "yaml")], ids=lambda page: page.name)
 def test_documents_are_accepted(page: Path) -> None:
     for body in blocks(page, "yaml"):
-        assert read_document(IngestDocument, yaml.safe_load(body)).model is not None
+        document = yaml.safe_load(body)
+        if "json_schema" in document:
+            assert read_document(Definition, document).attributes
+        else:
+            assert read_document(IngestDocument, document).model is not None
 
 
 def test_the_reference_is_that_of_the_code() -> None:

@@ -93,7 +93,7 @@ _COLUMNS: Final[Mapping[Kind, Callable[[JsonObject], dict[str, Any]]]] = {
     Kind.MODEL: _model,
     Kind.MODEL_VERSION: _model_version,
     Kind.DATASET: lambda record: {"name": record["dataset"]},
-    Kind.DATASET_VERSION: lambda record: {"number": record["number"], "digest": record["digest"]},
+    Kind.DATASET_VERSION: lambda record: {"number": record["number"], "digest": record["digest"], "uri": record["uri"]},
     Kind.RUN: _run,
     Kind.EXPERIMENT: lambda record: {"name": record["experiment"]},
     Kind.DEPLOYMENT: _deployment,

@@ -67,20 +67,23 @@ def _at_uris(connection: Connection, namespace_id: int, forms: Sequence[ByUri]) 
     found: dict[Form, list[UUID]] = {form: [] for form in forms}
     uris = [form.uri for form in forms]
     heads = list({uri[:INDEXED_TEXT] for uri in uris})
-    for uri, record_id in connection.execute(_artifacts_at(), {"namespace": namespace_id, "heads": heads, "keys": uris}):
+    for uri, record_id in connection.execute(_kept_at(), {"namespace": namespace_id, "heads": heads, "keys": uris}):
         found[ByUri(uri)].append(record_id)
     return found
 
 
 @functools.cache
-def _artifacts_at() -> sa.Select[Any]:
-    at_head = head_of(artifacts.c.uri).in_(sa.bindparam("heads", expanding=True))
-    rows = sa.select(artifacts.c.uri.label("key"), artifacts.c.version_id.label("id")).where(
-        artifacts.c.namespace_id == sa.bindparam("namespace"),
-        at_head,
-        artifacts.c.uri.in_(sa.bindparam("keys", expanding=True)),
-    )
-    return first_of_each(rows.distinct())
+def _kept_at() -> sa.Select[Any]:
+    """Versions of models by the URIs of their artifacts, and versions of datasets by their own."""
+    wanted: sa.BindParameter[Any] = sa.bindparam("keys", expanding=True)
+    heads: sa.BindParameter[Any] = sa.bindparam("heads", expanding=True)
+    parts = [
+        sa.select(uri.label("key"), record.label("id")).where(
+            uri.table.c.namespace_id == sa.bindparam("namespace"), head_of(uri).in_(heads), uri.in_(wanted)
+        )
+        for uri, record in ((artifacts.c.uri, artifacts.c.version_id), (dataset_versions.c.uri, dataset_versions.c.id))
+    ]
+    return first_of_each(sa.union(*parts))
 
 
 def _of_images(connection: Connection, namespace_id: int, forms: Sequence[ByImage]) -> dict[Form, list[UUID]]:

@@ -269,6 +269,7 @@ dataset_versions = _table(
     _column("dataset_id", UuidType),
     _column("number", Integer),
     _column("digest", optional=True),
+    _column("uri", optional=True),
     sa.UniqueConstraint("namespace_id", "dataset_id", "number"),
     # One digest is one version of a dataset; versions whose digest is unknown are told apart by number alone.
     sa.UniqueConstraint("namespace_id", "dataset_id", "digest"),
@@ -276,6 +277,7 @@ dataset_versions = _table(
     sa.Index("ix_dataset_versions_digest", "namespace_id", "digest"),
     _belongs_to("datasets", "dataset_id"),
 )
+sa.Index("ix_dataset_versions_uri", dataset_versions.c.namespace_id, head_of(dataset_versions.c.uri))
 
 deployments = _table(
     "deployments",

@@ -50,8 +50,8 @@ def upgrade() -> None:
     """Create the tables and indexes, and take the words of what is recorded already."""
     _create_definitions()
     _create_attributes()
-    _create_indexes()
     op.add_column("registered_models", sa.Column("schema_id", UuidType))
+    _take_uris()
     op.create_index("ix_registered_models_schema", "registered_models", ["namespace_id", "schema_id"])
     op.create_table(
         "search_documents",
@@ -66,6 +66,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_aliases_name", "aliases", ["namespace_id", "name", "version_id"])
     op.create_index("ix_runs_job", "runs", ["namespace_id", "job"])
+    _create_indexes()
     create_text_index(op.get_bind())
     create_functions(op.get_bind())
     for table, counts in _STATISTICS.items():
@@ -177,6 +178,7 @@ def _create_indexes() -> None:
         tables.version_tags: ["ix_version_tags_value"],
         tables.version_metrics: ["ix_version_metrics_value"],
         tables.artifacts: ["ix_artifacts_uri"],
+        tables.dataset_versions: ["ix_dataset_versions_uri"],
         tables.parameters: ["ix_parameters_number", "ix_parameters_text"],
         tables.attribute_values: ["ix_attribute_values_number", "ix_attribute_values_text"],
     }
@@ -184,6 +186,19 @@ def _create_indexes() -> None:
         for index in table.indexes:
             if index.name in names:
                 index.create(op.get_bind())
+
+
+def _take_uris() -> None:
+    """Put the URIs of datasets' versions into a column, where they are found."""
+    table = tables.dataset_versions
+    op.add_column("dataset_versions", sa.Column("uri", Text))
+    connection = op.get_bind()
+    last: tuple[Any, ...] = (-1, None)
+    while rows := connection.execute(_records_after(table, last)).all():
+        for row in rows:
+            place = (table.c.namespace_id == row.namespace_id, table.c.id == row.id)
+            connection.execute(table.update().where(*place).values(uri=json.loads(row.record)["uri"]))
+        last = (rows[-1].namespace_id, rows[-1].id)
 
 
 def _take_words() -> None:
