@@ -123,8 +123,4 @@ def _plain_name(model: str) -> str:
 def _described(connection: Connection, namespace_id: int, model_id: UUID) -> Iterator[JsonObject]:
     for rows in storage.iter_versions_of(connection, namespace_id, [model_id], INFERRED_FROM):
         for row in rows:
-            described = described_version(load_record(row.record))
-            for metric in described.get("metrics", ()):
-                # Said by the registry where the writer said nothing, so that nobody need say it.
-                metric.pop("recorded_at", None)
-            yield described
+            yield described_version(load_record(row.record))
