@@ -29,7 +29,8 @@ from studbook.services.reading import get_version
 from studbook.services.registry import Registry, open_registry
 from studbook.services.schemas import definitions
 from studbook.services.schemas.contracts import load_maps
-from studbook.services.searching.searching import Question, answer
+from studbook.services.searching.questions import Question
+from studbook.services.searching.searching import answer
 from studbook.services.tokens import first_caller
 from studbook.storage.reading import TABLES
 from studbook.storage.tables import aliases, registered_models

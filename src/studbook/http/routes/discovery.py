@@ -15,8 +15,8 @@ from studbook.http.auth import CurrentPaging, CurrentSession
 from studbook.http.schema_answers import FieldAnswer, SearchAnswer
 from studbook.services import lineage, reading
 from studbook.services.comparison import compare_versions
-from studbook.services.searching import searching
-from studbook.services.searching.searching import Question
+from studbook.services.searching import catalogue, searching
+from studbook.services.searching.questions import Question
 
 router = APIRouter(tags=["discovery"])
 
@@ -71,7 +71,7 @@ def search(
 def list_fields(session: CurrentSession) -> Response:
     """Every field that a filter may name, with its type."""
     with session.database.read() as connection:
-        return json_response(searching.list_fields(connection, session.namespace_id))
+        return json_response(catalogue.list_fields(connection, session.namespace_id))
 
 
 @router.get("/lineage/{node:path}", responses=answered(LineageAnswer))

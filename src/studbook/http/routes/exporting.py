@@ -11,7 +11,7 @@ from studbook.http.auth import CurrentSession
 from studbook.http.downloads import Download
 from studbook.http.routes.discovery import Asked, OrderBy, Words
 from studbook.services.searching.exporting import ExportFormat, export
-from studbook.services.searching.searching import Question
+from studbook.services.searching.questions import Question
 
 router = APIRouter(tags=["discovery"])
 

@@ -9,7 +9,8 @@ from studbook.domain.errors import ConflictError
 from studbook.schemas.definition import Store, ValueType
 from studbook.services.schemas.contracts import load_maps
 from studbook.services.schemas.definitions import missing_definition
-from studbook.services.searching.searching import Question, show_sql
+from studbook.services.searching.questions import Question
+from studbook.services.searching.searching import show_sql
 from studbook.storage import schemas as storage
 from studbook.storage.side_tables import column_type, index_name
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
+    from studbook.domain.canonical import JsonObject
     from studbook.filters.tree import Expression, Field
     from studbook.schemas.storage_map import StorageMap, StoredAttribute
     from studbook.storage.graph import AnyRow
@@ -122,3 +123,20 @@ def fields_of(expression: Expression | None) -> Iterator[Field]:
         yield from fields_of(expression.part)
     elif isinstance(expression, Comparison | Membership | Exists):
         yield expression.field
+
+
+def list_fields(connection: Connection, namespace_id: int) -> JsonObject:
+    """Every field that a filter may name, for whoever helps to write one."""
+    askable = load_askable(connection, namespace_id)
+    catalogue = askable.catalogue
+    listed = [(name, kind, False) for name, kind in catalogue.fields.items()]
+    listed += [(name, kind, True) for name, kind in catalogue.open_sets.items()]
+    fields = [{"name": name, "type": kind.value, "open": is_open, **_attribute(askable, name)} for name, kind, is_open in listed]
+    return {"items": fields, "next_page_token": None}
+
+
+def _attribute(askable: Askable, name: str) -> JsonObject:
+    attribute = askable.attributes.get(name)
+    if attribute is None:
+        return {"schema": None, "facet": name in ("model", "alias", "tags", "params"), "ready": True}
+    return {"schema": attribute.map.schema, "facet": attribute.stored.facet, "ready": attribute.ready}

@@ -19,7 +19,7 @@ from studbook.storage.reading import find_aliases
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
 
-    from studbook.services.searching.searching import Question
+    from studbook.services.searching.questions import Question
     from studbook.storage.database import Database
     from studbook.storage.graph import AnyRow
 

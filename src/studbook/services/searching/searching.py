@@ -3,35 +3,25 @@
 from __future__ import annotations
 
 import json
-import re
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
-from studbook.domain.errors import MalformedInputError, UnavailableError, Violation
-from studbook.domain.names import Kind, parse_reference
+from studbook.domain.errors import MalformedInputError, UnavailableError
 from studbook.domain.parsing import find_text_fault
 from studbook.domain.pointers import pointer
-from studbook.domain.words import words_of
 from studbook.filters.catalogue import FieldType, resolve_field
-from studbook.filters.checking import check
 from studbook.filters.coercion import SAFE_INTEGER
-from studbook.filters.ordering import parse_order
-from studbook.filters.parsing import parse_filter, read_field
-from studbook.filters.tree import And, Comparison, Field, Not, Operator, Or, Related, all_of
+from studbook.filters.parsing import read_field
 from studbook.schemas.definition import Store
 from studbook.services.listing import join_page, read_id
 from studbook.services.reading import show
 from studbook.services.schemas.contracts import load_maps
-from studbook.services.searching.catalogue import Askable, fields_of, load_askable
+from studbook.services.searching.questions import Question, Understood, understand
 from studbook.services.searching.ranking import highlights, score
-from studbook.storage import facts, reading
-from studbook.storage.references import find_records
+from studbook.storage import reading
 from studbook.storage.searching import finding
 from studbook.storage.searching.facets import find_facet
 from studbook.storage.searching.finding import Search
-from studbook.storage.searching.scope import Scope
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -40,9 +30,9 @@ if TYPE_CHECKING:
 
     from studbook.domain.canonical import JsonObject
     from studbook.domain.paging import Page
-    from studbook.filters.tree import Expression
     from studbook.schemas.storage_map import StorageMap
     from studbook.services.listing import Paging
+    from studbook.services.searching.catalogue import Askable
     from studbook.storage.database import Database
     from studbook.storage.graph import AnyRow
     from studbook.storage.searching.scope import Attribute
@@ -50,34 +40,10 @@ if TYPE_CHECKING:
 COUNT_LIMIT: Final = 10_000
 FACET_LIMIT: Final = 100_000
 _FACET_VALUES: Final = 50
-_WORDS: Final = 20
 # How many versions are read at once where all are: a few at first, then so many as make about these bytes.
 _FIRST_GROUP: Final = 50
 _LARGEST_GROUP: Final = 500
 _GROUP_BYTES: Final = 4 * 2**20
-_ROOTS: Final = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What somebody looks for: a filter, words, an order, and what is counted besides."""
-
-    filter: str | None = None
-    text: str | None = None
-    order_by: str | None = None
-    facets: tuple[str, ...] = ()
-    count: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class _Understood:
-    """A question as it can be run."""
-
-    search: Search
-    askable: Askable
-    # The kind of what is sorted by, and the names of attributes that are not in their places yet.
-    rank: FieldType | None
-    building: list[str]
 
 
 def answer(connection: Connection, namespace_id: int, question: Question, paging: Paging) -> bytes:
@@ -85,7 +51,7 @@ def answer(connection: Connection, namespace_id: int, question: Question, paging
 
     Raises MalformedInputError that says what of the question is wrong, where, and what was perhaps meant.
     """
-    understood = _understand(connection, namespace_id, question)
+    understood = understand(connection, namespace_id, question)
     asked = json.dumps([namespace_id, question.filter, question.text, question.order_by])
     search = understood.search
     if search.words and search.order is None:
@@ -109,7 +75,7 @@ def iter_found(database: Database, namespace_id: int, question: Question) -> Ite
     found once, whatever is written.
     """
     with database.read() as connection:
-        search = _understand(connection, namespace_id, question).search
+        search = understand(connection, namespace_id, question).search
         if finding.is_cut(connection, search):
             message = "so many records have these words that not all could be given; look for rarer words, or filter instead"
             raise MalformedInputError.at("/q", "too_much_found", message)
@@ -136,103 +102,7 @@ def _groups(database: Database, search: Search, found: Sequence[AnyRow]) -> Iter
 
 def show_sql(connection: Connection, namespace_id: int, question: Question) -> str:
     """The statement that a search begins with, as its engine gets it."""
-    return finding.show_sql(connection, _understand(connection, namespace_id, question).search)
-
-
-def list_fields(connection: Connection, namespace_id: int) -> JsonObject:
-    """Every field that a filter may name, for whoever helps to write one."""
-    askable = load_askable(connection, namespace_id)
-    catalogue = askable.catalogue
-    listed = [(name, kind, False) for name, kind in catalogue.fields.items()]
-    listed += [(name, kind, True) for name, kind in catalogue.open_sets.items()]
-    fields = [{"name": name, "type": kind.value, "open": is_open, **_attribute(askable, name)} for name, kind, is_open in listed]
-    return {"items": fields, "next_page_token": None}
-
-
-def _attribute(askable: Askable, name: str) -> JsonObject:
-    attribute = askable.attributes.get(name)
-    if attribute is None:
-        return {"schema": None, "facet": name in ("model", "alias", "tags", "params"), "ready": True}
-    return {"schema": attribute.map.schema, "facet": attribute.stored.facet, "ready": attribute.ready}
-
-
-def _understand(connection: Connection, namespace_id: int, question: Question) -> _Understood:
-    parsed = parse_filter(question.filter) if question.filter and not question.filter.isspace() else None
-    askable = load_askable(connection, namespace_id, _first_words(question, parsed))
-    expression = check(parsed, askable.catalogue) if parsed is not None else None
-    order = parse_order(question.order_by, askable.catalogue) if question.order_by else None
-    roots = _find_roots(connection, namespace_id, expression)
-    scope = Scope(namespace_id, datetime.now(UTC), askable.attributes)
-    words = list(words_of(question.text or ""))
-    if question.text and not question.text.isspace() and not words:
-        raise MalformedInputError.at("/q", "no_words", "there is no word in the text; a word is made of letters and digits")
-    if len(words) > _WORDS:
-        raise MalformedInputError.at("/q", "too_many_words", f"the text has {len(words)} words; look for at most {_WORDS}")
-    rank = resolve_field(order.field, askable.catalogue)[1] if order else None
-    named = [*fields_of(expression), *([order.field] if order else [])]
-    building = {scope_name(field) for field in named if (found := scope.find(field)) is not None and not found.ready}
-    search = Search(scope, _unless_archived(expression), order, words, roots)
-    return _Understood(search, askable, rank, sorted(building))
-
-
-def _first_words(question: Question, parsed: Expression | None) -> Iterator[str]:
-    """How each name begins that the question has."""
-    yield from (field.name[0] for field in fields_of(parsed))
-    named = [*question.facets, *([question.order_by] if question.order_by else [])]
-    yield from (re.split(r"[.@{]", name.strip(" -"), maxsplit=1)[0] for name in named)
-
-
-def scope_name(field: Field) -> str:
-    """A field's name as it was written, without quotes."""
-    return ".".join(field.name)
-
-
-def _unless_archived(expression: Expression | None) -> Expression:
-    """What is archived is found only by a filter that speaks of it."""
-    hidden = Comparison(Field(("archived",)), Operator.EQUAL, value=False)
-    if expression is None:
-        return hidden
-    if any(field.name == ("archived",) for field in fields_of(expression)):
-        return expression
-    return all_of([expression, hidden])
-
-
-def _find_roots(connection: Connection, namespace_id: int, expression: Expression | None) -> dict[str, list[UUID]]:
-    """The records that `upstream(…)` and `downstream(…)` mean: of a dataset or a model, all its versions."""
-    asked = list(_relations(expression))
-    references = {}
-    for related in asked:
-        try:
-            references[related] = parse_reference(related.reference)
-        except ValueError as error:
-            raise _bad_reference(related, str(error)) from None
-    found = find_records(connection, namespace_id, list(references.values())) if references else {}
-    roots: dict[str, list[UUID]] = {}
-    for related, reference in references.items():
-        matches = found[reference]
-        if not matches:
-            raise _bad_reference(related, f"{related.reference[:120]!r} means no record in this namespace")
-        ids = [match.id for match in matches if match.kind not in (Kind.MODEL, Kind.DATASET)]
-        for match in matches:
-            if match.kind in (Kind.MODEL, Kind.DATASET):
-                ids += facts.list_versions_of(connection, namespace_id, match.kind, match.id, _ROOTS)
-        roots[related.direction.value + related.reference] = ids
-    return roots
-
-
-def _bad_reference(related: Related, message: str) -> MalformedInputError:
-    text = f"column {related.column}: {message}"
-    return MalformedInputError(text, [Violation("/filter", "bad_filter", text)])
-
-
-def _relations(expression: Expression | None) -> Iterator[Related]:
-    if isinstance(expression, And | Or):
-        for part in expression.parts:
-            yield from _relations(part)
-    elif isinstance(expression, Not):
-        yield from _relations(expression.part)
-    elif isinstance(expression, Related):
-        yield expression
+    return finding.show_sql(connection, understand(connection, namespace_id, question).search)
 
 
 _RANKS: Final[dict[FieldType | None, Any]] = {
@@ -248,7 +118,7 @@ _RANKS: Final[dict[FieldType | None, Any]] = {
 }
 
 
-def _next(connection: Connection, namespace_id: int, understood: _Understood, page: Page) -> tuple[list[bytes], str | None]:
+def _next(connection: Connection, namespace_id: int, understood: Understood, page: Page) -> tuple[list[bytes], str | None]:
     after = None
     if page.after is not None:
         rank, record_id = page.after
@@ -270,7 +140,7 @@ def _read_rank(rank: Any) -> Any:  # noqa: ANN401 - text or a number
 
 
 def _best(
-    connection: Connection, namespace_id: int, search: Search, page: Page, understood: _Understood
+    connection: Connection, namespace_id: int, search: Search, page: Page, understood: Understood
 ) -> tuple[list[bytes], str | None]:
     """A page in the order of how well the words fit, among the newest that have them."""
     candidates, models = finding.find_candidates(connection, search)
@@ -291,7 +161,7 @@ def _best(
     return shown, page.token((chosen[-1][0], str(chosen[-1][1]))) if len(ranked) > page.size else None
 
 
-def _show(connection: Connection, namespace_id: int, rows: Sequence[AnyRow], understood: _Understood) -> list[bytes]:
+def _show(connection: Connection, namespace_id: int, rows: Sequence[AnyRow], understood: Understood) -> list[bytes]:
     known = reading.find_aliases(connection, namespace_id, [row.id for row in rows]) if rows else {}
     words = understood.search.words
     records = [json.loads(row.record) for row in rows] if words else []
