@@ -31,6 +31,8 @@ def test_the_demo_trains_and_records(tmp_path: Path) -> None:
         lineage = registry.lineage("tumour-classifier@champion", direction="upstream", depth=20)
         generations = [node for node in lineage.nodes if node.kind == "model_version"]
         assert len(generations) >= 3
+        readers = list(registry.search(filter="task = image-classification and metrics.accuracy > 0.5"))
+        assert {version.model for version in readers} == {"digit-reader", "digit-reader-small"}
         data = [{link.name for link in version.datasets if link.role == "training"} for version in versions]
         assert any(first & second for index, first in enumerate(data) for second in data[index + 1 :])
         for version in versions:

@@ -79,7 +79,10 @@ class Summary:
             (f"{self.command} show tumour-classifier@champion", "everything about one version"),
             (f"{self.command} diff tumour-classifier/3 tumour-classifier/4", "what calibration changed"),
             (f"{self.command} lineage datasets/tumours-train/versions/1", "what was made of this data"),
-            (f"{self.command} search --tag library=scikit-learn", "all versions, each with its metrics"),
+            (
+                f"{self.command} search --filter 'framework = scikit-learn and metrics.accuracy > 0.95'",
+                "by attributes and metrics",
+            ),
             (f"{self.command} audit events tumour-classifier", "who changed what, when, from what to what"),
             (
                 f"{self.command} audit bundle tumour-classifier@champion",

@@ -13,25 +13,32 @@ if TYPE_CHECKING:
 SCHEME: Final = "studbook_demo"
 
 
+# The definition that Studbook ships for model versions; the demo's models must satisfy it.
+SCHEMA: Final = "studbook.model-version"
+
 # Recorded with every run, and what random numbers begin with.
 SEED: Final = 0
 
 
 class Goal(NamedTuple):
-    """By which metric a model's versions are compared, always on the same test data; how many there are; what it is for."""
+    """By which metric a model's versions are compared, always on the same test data; how many there are; what it is for.
+
+    The task is named as on Hugging Face.
+    """
 
     metric: str
     best: Literal["highest", "lowest"]
     versions: int
     purpose: str
+    task: str = "tabular-classification"
 
 
 GOALS: Final[dict[str, Goal]] = {
     "tumour-classifier": Goal("log_loss", "lowest", 4, "tells malignant from benign breast tumours"),
     "tumour-baseline": Goal("log_loss", "lowest", 1, "a simple model to compare tumour-classifier with"),
-    "digit-reader": Goal("accuracy", "highest", 2, "reads handwritten digits"),
-    "digit-reader-small": Goal("accuracy", "highest", 1, "reads handwritten digits on small devices"),
-    "diabetes-progression": Goal("r2", "highest", 2, "predicts how diabetes progresses within a year"),
+    "digit-reader": Goal("accuracy", "highest", 2, "reads handwritten digits", "image-classification"),
+    "digit-reader-small": Goal("accuracy", "highest", 1, "reads handwritten digits on small devices", "image-classification"),
+    "diabetes-progression": Goal("r2", "highest", 2, "predicts how diabetes progresses within a year", "tabular-regression"),
 }
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import joblib
+import sklearn
 
-from studbook.demo.catalogue import SCHEME, SEED
+from studbook.demo.catalogue import GOALS, SCHEMA, SCHEME, SEED
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +28,7 @@ class Recorder:
         self._registry = registry
         self._models = models
         models.mkdir(parents=True, exist_ok=True)
+        registry.adopt_schema(SCHEMA)
 
     def record(self, lesson: Lesson, trained: Trained, run: Run) -> Registration:
         """Register a version from its run: parameters, data, metrics, the model's file, and its parent.
@@ -55,6 +57,7 @@ class Recorder:
         joblib.dump(trained.estimator, path)
         run.log_artifact(path, media_type="application/x-joblib")
         run.identifiers[SCHEME] = lesson.key
+        run.set_attributes(_attributes(lesson, trained))
         parents = [f"{SCHEME}:{lesson.parent}"] if lesson.parent else []
         return run.register(
             lesson.model,
@@ -62,8 +65,23 @@ class Recorder:
             relation=lesson.relation,
             description=lesson.description,
             tags={"library": "scikit-learn"},
+            schema=SCHEMA,
         )
 
     def begin(self, lesson: Lesson) -> Run:
         """The run in which a lesson is trained."""
         return self._registry.run(job=f"{lesson.model}-training", name=lesson.key, experiment=EXPERIMENT, seed=SEED)
+
+
+def _attributes(lesson: Lesson, trained: Trained) -> dict[str, Any]:
+    """What the standard definition asks of a version, as far as it is known here."""
+    goal = GOALS[lesson.model]
+    return {
+        "framework": "scikit-learn",
+        "framework_version": sklearn.__version__,
+        "architecture": type(trained.estimator).__name__,
+        "task": goal.task,
+        "risk_class": "not-assessed",
+        "intended_use": {"purpose": f"A demonstration: {goal.purpose}."},
+        "training": {"seed": SEED},
+    }
