@@ -288,9 +288,8 @@ def measure_searches(url: str, sizes: Sequence[int]) -> dict[int, dict[str, floa
         figures: dict[int, dict[str, float]] = {}
         held = 1
         for size in sizes:
-            while held * FIRST < size:
-                multiply(registry, storage_map.number, held)
-                held += 1
+            multiply(registry, storage_map.number, range(held, max(size // FIRST, 1)))
+            held = max(size // FIRST, 1)
             tidy(registry)
             with registry.database.read() as connection:
                 figures[size] = _measure(connection, caller.namespace_id, storage_map.number)
@@ -302,20 +301,25 @@ def measure_searches(url: str, sizes: Sequence[int]) -> dict[int, dict[str, floa
 _COPIED: Final = ("model_versions", "version_tags", "parameters", "version_metrics", "artifacts", "attribute_values")
 
 
-def multiply(registry: Registry, number: int, copy: int) -> None:
-    """Put the first versions into the tables once more, under other ids and numbers: what is measured sees no difference.
+def multiply(registry: Registry, number: int, copies: range) -> None:
+    """Put the first versions into the tables once more for each copy, under other ids and numbers.
 
-    The copy's ids are later than all before: the first bytes of a UUIDv7 are its time.
+    The ids of a copy are later than all before: the first bytes of a UUIDv7 are its time. What is measured sees no difference.
     """
     with registry.database.engine.begin() as connection:
-        if registry.database.is_embedded:
-            driver: Any = connection.connection.dbapi_connection
-            driver.create_function("copied", 1, lambda raw: bytes([raw[0], raw[1] + copy]) + raw[2:], deterministic=True)
-            later = "copied({0})"
-        else:
-            later = f"encode(set_byte(uuid_send({{0}}), 1, get_byte(uuid_send({{0}}), 1) + {copy}), 'hex')::uuid"
-        for table in (*_COPIED, "search_documents", f"schema_{number}"):
-            _copy_rows(connection, table, later, copy * _FIRST_NUMBERS)
+        connection.exec_driver_sql(f"CREATE TEMP TABLE first AS SELECT id FROM model_versions WHERE number <= {_FIRST_NUMBERS}")
+        for copy in copies:
+            if registry.database.is_embedded:
+                driver: Any = connection.connection.dbapi_connection
+                driver.create_function(
+                    "copied", 2, lambda raw, copy: bytes([raw[0], raw[1] + copy]) + raw[2:], deterministic=True
+                )
+                later = f"copied({{0}}, {copy})"
+            else:
+                later = f"encode(set_byte(uuid_send({{0}}), 1, get_byte(uuid_send({{0}}), 1) + {copy}), 'hex')::uuid"
+            for table in (*_COPIED, "search_documents", f"schema_{number}"):
+                _copy_rows(connection, table, later, copy * _FIRST_NUMBERS)
+        connection.exec_driver_sql("DROP TABLE first")
 
 
 def _copy_rows(connection: Connection, table: str, later: str, shift: int) -> None:
@@ -324,9 +328,8 @@ def _copy_rows(connection: Connection, table: str, later: str, shift: int) -> No
     changed = {own: later.format(own)} | ({"number": f"number + {shift}"} if table == "model_versions" else {})
     taken = ", ".join(changed.get(name, f'"{name}"') for name in names)
     listed = ", ".join(f'"{name}"' for name in names)
-    of_first = f"number <= {_FIRST_NUMBERS}"
-    where = of_first if table == "model_versions" else f"{own} IN (SELECT id FROM model_versions WHERE {of_first})"
-    connection.exec_driver_sql(f"INSERT INTO {table} ({listed}) SELECT {taken} FROM {table} WHERE {where}")
+    first = f"namespace_id = 1 AND {own} IN (SELECT id FROM first)"
+    connection.exec_driver_sql(f"INSERT INTO {table} ({listed}) SELECT {taken} FROM {table} WHERE {first}")
 
 
 # Greater than any number that filling gives.
