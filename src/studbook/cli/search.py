@@ -94,7 +94,7 @@ def search(
         screen.print_table(version_rows(versions, notes), none="Nothing found.", truncated=truncated)
     if found.building:
         names = ", ".join(found.building)
-        words = f"! {names}: what was stored earlier is still put in place, so that versions may be missing here"
+        words = f"! {names}: what was stored earlier is still put in place; nothing is missing here, but it took longer"
         screen.notices().print(screen.styled(words, screen.CAUTION))
 
 

@@ -83,8 +83,8 @@ class SearchField(Record):
 class Found(Iterator[FoundVersion]):
     """The versions that a search finds, fetched page after page while they are read.
 
-    `building` names attributes of the question whose values are still put in their places, so that versions may be missing;
-    it is known once the first version was asked for.
+    `building` names attributes of the question whose values are still put in their places, so that the search takes longer and
+    finds all the same; it is known once the first version was asked for.
     """
 
     def __init__(self, connection: Connection, params: Mapping[str, str | int | None]) -> None:
