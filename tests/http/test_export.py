@@ -436,10 +436,12 @@ def test_what_fails_in_the_middle_is_not_taken_for_the_whole(served: Served, wri
 def test_a_database_that_fails_in_the_middle_ends_the_lines_unfinished(served: Served) -> None:
     record_many(served.client, "many", 4_000, 4_000)
     connection = served.open_export()
-    served.until_exporting(1)
+    received = b""
+    while b'"kind":"model_version"' not in received:
+        received += connection.recv(4096)
     with served.registry.database.engine.begin() as changing:
         changing.execute(sa.text("ALTER TABLE aliases RENAME TO gone"))
-    received = drain(connection)
+    received += drain(connection)
     connection.close()
     served.until_exporting(0)
     with served.registry.database.engine.begin() as changing:
