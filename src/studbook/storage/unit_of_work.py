@@ -140,7 +140,10 @@ class UnitOfWork:
         while (first := self._waiting.get()) is not None:
             works = self._gather(first, before)
             before = len(works)
-            self._commit(works)
+            # Whoever gave up waiting wants no answer; from here on nobody can give up any more.
+            wanted = [work for work in works if work.done.set_running_or_notify_cancel()]
+            if wanted:
+                self._commit(wanted)
 
     def _gather(self, first: _Work, before: int) -> list[_Work]:
         """The work that waits, up to the limit.
