@@ -242,6 +242,8 @@ METRIC = {"path": "/metrics[name=auc]/value", "type": "number"}
         (attribute(), attribute(type="integer"), [("/attributes/0/type", "type_changed")]),
         (attribute(), attribute(store="full-text"), []),
         (attribute(**INTEGER), attribute(**NUMBER), [("/attributes/0/type", "type_changed")]),
+        (attribute(type="any", store="document"), attribute(), []),
+        (attribute(), attribute(type="any", store="document"), [("/attributes/0/type", "type_changed")]),
         (attribute(), attribute(store="private"), [("/attributes/0/store", "privacy_changed")]),
         (attribute(store="private"), attribute(), [("/attributes/0/store", "privacy_changed")]),
         (attribute(**NUMBER), attribute(**INTEGER), [("/attributes/0/type", "type_changed")]),

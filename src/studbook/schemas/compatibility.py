@@ -17,7 +17,7 @@ from studbook.domain.canonical import canonical_json
 from studbook.domain.errors import Violation
 from studbook.domain.pointers import pointer
 from studbook.schemas.changes import describe_changes
-from studbook.schemas.definition import Attribute, Mode, Store
+from studbook.schemas.definition import Attribute, Mode, Store, ValueType
 from studbook.schemas.examples import iter_examples
 from studbook.schemas.subschemas import ANNOTATIONS, APPLICATORS, Subschemas
 from studbook.schemas.validation import Validator, canonicalize, compile_validator
@@ -175,8 +175,8 @@ def _proposals(reader: _Compared, writer: _Compared) -> Iterator[Any]:
 def find_attribute_faults(new: Sequence[Attribute], earlier: Sequence[Sequence[Attribute]]) -> list[Violation]:
     """What new attributes do to the ids of earlier versions (the newest last).
 
-    An id keeps its path, its type and which of several values it takes, and is never given to another path, not even after
-    it was left out. Its name may change.
+    An id keeps its path, its type (unless that is `any`) and which of several values it takes, and is never given to another
+    path, not even after it was left out. Its name may change.
     """
     known: dict[int, Attribute] = {}
     for attributes in earlier:
@@ -201,7 +201,8 @@ def _moved(new: Attribute, old: Attribute, *, gone: bool) -> Iterator[tuple[str,
         was = f"the id {new.id} {'was once' if gone else 'is'} that of {old.path or f'the alias {old.name!r}'}"
         yield "path", "path_changed", f"{was}, and an id keeps its path for ever; give the attribute an id that was never used"
         return
-    if new.type is not old.type:
+    # What was never typed has no column yet, so it may get one.
+    if new.type is not old.type and old.type is not ValueType.ANY:
         message = f"the id {new.id} has the type {old.type.value!r}, and keeps it for ever; give {new.type.value!r} a new id"
         yield "type", "type_changed", message
     if new.aggregate is not old.aggregate:
