@@ -193,9 +193,16 @@ version_metrics = _detail_table(
     _column("slice", optional=True),
     _column("step", BigInteger, optional=True),
     _column("recorded_at"),
-    sa.Index("ix_version_metrics_value", "namespace_id", "name", "value", "version_id", "position"),
     _belongs_to("model_versions", "version_id"),
 )
+# Each value stands in one of them; with the slice at the end, no row is read to see that there is none.
+for _name, _which in (("value", version_metrics.c.slice.is_(None)), ("sliced", version_metrics.c.slice.is_not(None))):
+    sa.Index(
+        f"ix_version_metrics_{_name}",
+        *(version_metrics.c[column] for column in ("namespace_id", "name", "value", "version_id", "position", "slice")),
+        sqlite_where=_which,
+        postgresql_where=_which,
+    )
 
 artifacts = _detail_table(
     "artifacts",

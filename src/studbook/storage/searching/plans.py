@@ -6,6 +6,7 @@ do better. What a condition holds for is counted up to a bound and remembered fo
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import OrderedDict
@@ -48,7 +49,10 @@ _METRICS: Final = version_metrics.alias("ranked")
 _BETTER: Final = version_metrics.alias("better")
 # A condition that holds for so few is where to begin, whatever the others are.
 _FEW: Final = 1_000
-_COUNTED: Final = 50_000
+_COUNTED: Final = 200_000
+# What it takes to check a row that is looked up, and to read the next entry of an index: only how they compare matters.
+_ROW: Final = 10.0
+_ENTRY: Final = 0.7
 _REMEMBERED_SECONDS: Final = 60.0
 _REMEMBERED: Final = 10_000
 
@@ -64,6 +68,8 @@ class Sorted:
     # Which of the rows, as an index answers it when the search begins there, and as a row at hand is checked.
     conditions: tuple[sa.ColumnElement[bool], ...] = ()
     given: tuple[sa.ColumnElement[bool], ...] = ()
+    # What is checked of a row when all else holds.
+    late: tuple[sa.ColumnElement[bool], ...] = ()
     version_id: sa.ColumnElement[Any] = _VERSION.id
     indexed: bool = True
 
@@ -104,7 +110,7 @@ def _by_attribute(scope: Scope, attribute: Attribute, order: Order) -> Sorted:
     side = side_table(attribute.map)
     column = side.c[stored.column]
     given = (read_first(column).is_not(None),)
-    return Sorted(column, order.descending, side, (column.is_not(None),), given, side.c.version_id, stored.index)
+    return Sorted(column, order.descending, side, (column.is_not(None),), given, (), side.c.version_id, stored.index)
 
 
 def _by_rows(
@@ -112,9 +118,10 @@ def _by_rows(
     table: sa.FromClause,
     value: sa.ColumnElement[Any],
     conditions: Callable[[Any], Sequence[sa.ColumnElement[bool]]],
+    *late: sa.ColumnElement[bool],
 ) -> Sorted:
     indexed, given = tuple(conditions(table)), tuple(conditions(checked_columns(table)))
-    return Sorted(value, order.descending, table, indexed, given, table.c.version_id)
+    return Sorted(value, order.descending, table, indexed, given, late, table.c.version_id)
 
 
 def _by_parameter(_: Scope, order: Order) -> Sorted:
@@ -141,7 +148,7 @@ def _by_metric(scope: Scope, order: Order) -> Sorted:
             sa.or_(beyond, sa.and_(checked.c.value == table.c.value, better.c.position < table.c.position)),
         )
     ).correlate(table)
-    return _by_rows(order, table, table.c.value, lambda rows: [*measured(rows, order.field), sa.not_(outdone)])
+    return _by_rows(order, table, table.c.value, lambda rows: measured(rows, order.field), sa.not_(outdone))
 
 
 _BY_ROWS: Final = {"metrics": _by_metric, "params": _by_parameter, "tags": _by_tag}
@@ -171,8 +178,8 @@ def make_plan(
     parts = [compile_condition(part, scope) for part in conjuncts]
     sorted_by = sort_by(order, scope)
     begin = _choose(connection, scope, parts, sorted_by, parameters_, limit)
-    if begin is not None:
-        return _from_condition(scope, parts, begin, sorted_by, columns)
+    if begin:
+        return _from_conditions(scope, parts, begin, sorted_by, columns)
     return _from_order(scope, parts, sorted_by, columns)
 
 
@@ -183,66 +190,86 @@ def _choose(
     sorted_by: Sorted,
     parameters_: dict[str, Any],
     limit: int,
-) -> Compiled | None:
-    """The condition to begin with; None to begin with the order."""
+) -> list[Compiled]:
+    """The condition to begin with, or the two whose common versions are taken; none to begin with the order."""
     listed = [part for part in parts if part.ids is not None]
     if not listed:
-        return None
+        return []
     counts = {part.text: _count(connection, scope, part, _FEW, parameters_) for part in listed}
     best = min(listed, key=lambda part: counts[part.text])
     if counts[best.text] < _FEW:
-        return best
+        return [best]
     counts = {part.text: _count(connection, scope, part, _COUNTED, parameters_) for part in listed}
-    best = min(listed, key=lambda part: counts[part.text])
+    listed.sort(key=lambda part: counts[part.text])
     newest_first = sorted_by.source is None and sorted_by.rank is _VERSION.id
     ordered = [part for part in listed if part.in_order] if newest_first else []
-    if ordered and (first := min(ordered, key=lambda part: counts[part.text])) and counts[first.text] <= 2 * counts[best.text]:
-        return first
-    if not sorted_by.indexed:
-        return best
-    every = max(_count_versions(connection, scope.namespace_id), 1)
-    share = 1.0
-    for part in listed:
-        share *= min(counts[part.text] / every, 1.0)
-    # Reading in order ends once enough was found; beginning elsewhere reads all that hold, and sorts them.
-    return best if counts[best.text] < limit / max(share, 1e-9) else None
+    if ordered and counts[ordered[0].text] <= 2 * counts[listed[0].text]:
+        return ordered[:1]
+    return _cheapest(listed, counts, sorted_by, max(_count_versions(connection, scope.namespace_id), 1), limit)
 
 
-def _from_condition(
-    scope: Scope, parts: list[Compiled], begin: Compiled, sorted_by: Sorted, columns: Sequence[sa.ColumnElement[Any]]
+def _cheapest(listed: list[Compiled], counts: dict[str, int], sorted_by: Sorted, every: int, limit: int) -> list[Compiled]:
+    """The way that reads least, of conditions in the order of how rare they are; an index entry costs much less than a row."""
+    shares = {part.text: min(counts[part.text] / every, 1.0) for part in listed}
+    first = counts[listed[0].text]
+    ways = [(first * _ROW, listed[:1])]
+    if len(listed) > 1:
+        second = counts[listed[1].text]
+        ways.append(((first + second) * _ENTRY + first * shares[listed[1].text] * _ROW, listed[:2]))
+    if sorted_by.indexed:
+        # What is sorted by is not rarer among the first than among all.
+        column = getattr(sorted_by.rank, "name", None)
+        others = [
+            part for part in listed if part.side is None or (part.side.table, part.side.column) != (sorted_by.source, column)
+        ]
+        share = math.prod(shares[part.text] for part in others)
+        ways.append((limit / max(share, 1e-9) * _ROW, []))
+    return min(ways, key=lambda way: way[0])[1]
+
+
+def _from_conditions(
+    scope: Scope, parts: list[Compiled], begin: list[Compiled], sorted_by: Sorted, columns: Sequence[sa.ColumnElement[Any]]
 ) -> Plan:
-    assert begin.ids is not None  # noqa: S101 - chosen because it has them; for the type checker
-    others = [part for part in parts if part is not begin]
-    if begin.side is not None:
-        source: sa.FromClause = begin.side.table
+    others = [part for part in parts if part not in begin]
+    first = begin[0]
+    assert first.ids is not None  # noqa: S101 - chosen because it has them; for the type checker
+    where: list[sa.ColumnElement[bool]] = []
+    if len(begin) == 1 and first.side is not None:
+        source: sa.FromClause = first.side.table
         version_id: sa.ColumnElement[Any] = source.c.version_id
-        direct, others = _split(others, begin.side.table)
-        where = [source.c.namespace_id == scope.namespace_id, begin.side.indexed, *direct]
+        direct, others = _split(others, first.side.table)
+        where = [source.c.namespace_id == scope.namespace_id, first.side.indexed, *direct]
     else:
-        source = begin.ids.subquery("begun")
-        version_id, where = source.c.version_id, []
+        source = (first.ids if len(begin) == 1 else _common(first.ids, begin[1].ids)).subquery("begun")
+        version_id = source.c.version_id
     statement = _joined(scope, source, version_id, columns)
-    if sorted_by.source is None or sorted_by.source is source:
-        where += sorted_by.given
-    else:
-        ranked = sorted_by.source
-        same = sa.and_(sorted_by.version_id == version_id, ranked.c.namespace_id == scope.namespace_id)
-        statement = statement.join(ranked, same)
-        where += sorted_by.given
+    if sorted_by.source is not None and sorted_by.source is not source:
+        same = sa.and_(sorted_by.version_id == version_id, sorted_by.source.c.namespace_id == scope.namespace_id)
+        statement = statement.join(sorted_by.source, same)
     rank = version_id if sorted_by.rank is _VERSION.id else sorted_by.rank
-    return Plan(statement.where(*where, *(part.check for part in others)), rank, version_id, sorted_by.descending)
+    checks = [part.check for part in others]
+    return Plan(statement.where(*where, *sorted_by.given, *checks, *sorted_by.late), rank, version_id, sorted_by.descending)
+
+
+def _common(few: sa.Select[Any], more: sa.Select[Any] | None) -> sa.Select[Any]:
+    """The ids that two conditions have in common: those of the second are gone through, and sought among those of the first."""
+    assert more is not None  # noqa: S101 - chosen because it has them; for the type checker
+    (version_id,) = more.selected_columns
+    return more.where(read_first(version_id).in_(few))
 
 
 def _from_order(scope: Scope, parts: list[Compiled], sorted_by: Sorted, columns: Sequence[sa.ColumnElement[Any]]) -> Plan:
     if sorted_by.source is None:
         checks = [part.check for part in parts]
-        statement = sa.select(*columns).where(_VERSION.namespace_id == scope.namespace_id, *sorted_by.given, *checks)
+        own_rows = _VERSION.namespace_id == scope.namespace_id
+        statement = sa.select(*columns).where(own_rows, *sorted_by.given, *checks, *sorted_by.late)
         return Plan(statement, sorted_by.rank, _VERSION.id, sorted_by.descending)
     source, column = sorted_by.source, getattr(sorted_by.rank, "name", None)
     direct, others = _split(parts, source, column)
     statement = _joined(scope, source, sorted_by.version_id, columns)
     own = source.c.namespace_id == scope.namespace_id
-    statement = statement.where(own, *sorted_by.conditions, *direct, *(part.check for part in others))
+    checks = [part.check for part in others]
+    statement = statement.where(own, *sorted_by.conditions, *direct, *checks, *sorted_by.late)
     return Plan(statement, sorted_by.rank, sorted_by.version_id, sorted_by.descending)
 
 

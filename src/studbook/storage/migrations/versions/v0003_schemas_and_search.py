@@ -31,7 +31,8 @@ _STATISTICS: Final = {
     "version_tags": {"version_tags": "1000000 1000000 5 1", "ix_version_tags_value": "1000000 1000000 100000 1000 1"},
     "version_metrics": {
         "version_metrics": "1000000 1000000 5 1",
-        "ix_version_metrics_value": "1000000 1000000 100000 10 2 1",
+        "ix_version_metrics_value": "1000000 1000000 100000 10 2 1 1",
+        "ix_version_metrics_sliced": "1000000 1000000 100000 10 2 1 1",
     },
     "parameters": {
         "parameters": "1000000 1000000 10 1",
@@ -176,7 +177,7 @@ def _create_indexes() -> None:
     made = {
         tables.model_tags: ["ix_model_tags_value"],
         tables.version_tags: ["ix_version_tags_value"],
-        tables.version_metrics: ["ix_version_metrics_value"],
+        tables.version_metrics: ["ix_version_metrics_value", "ix_version_metrics_sliced"],
         tables.artifacts: ["ix_artifacts_uri"],
         tables.dataset_versions: ["ix_dataset_versions_uri"],
         tables.parameters: ["ix_parameters_number", "ix_parameters_text"],
