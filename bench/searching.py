@@ -257,9 +257,9 @@ def searches(number: int, *, sqlite: bool) -> dict[str, Asked]:
             Question(filter="framework = xgboost and tags.env = prod and params.depth >= 8", order_by="-metrics.auc"),
             f"{start} (SELECT s.version_id FROM schema_{number} s WHERE s.namespace_id = 1 AND s.a1 = 'xgboost' AND "
             f"{plus}s.version_id IN (SELECT t.version_id FROM version_tags t WHERE t.namespace_id = 1 AND t.key = 'env' AND "
-            f"substr(t.value, 1, 200) = 'prod')) b {version} b.version_id {join} version_metrics m ON m.namespace_id = 1 AND m.version_id = v.id WHERE "
-            f"{plus}m.name = 'auc' AND m.slice IS NULL AND EXISTS (SELECT 1 FROM parameters p WHERE p.namespace_id = 1 AND "
-            f"p.version_id = v.id AND p.name = 'depth' AND {plus}p.number >= 8) AND {open_} "
+            f"substr(t.value, 1, 200) = 'prod')) b {version} b.version_id {join} version_metrics m ON m.namespace_id = 1 AND "
+            f"m.version_id = v.id WHERE {plus}m.name = 'auc' AND m.slice IS NULL AND EXISTS (SELECT 1 FROM parameters p WHERE "
+            f"p.namespace_id = 1 AND p.version_id = v.id AND p.name = 'depth' AND {plus}p.number >= 8) AND {open_} "
             "ORDER BY m.value DESC, m.version_id DESC LIMIT 51",
         ),
     }
