@@ -322,6 +322,7 @@ def multiply(registry: Registry, number: int, copies: range) -> None:
         for copy in copies:
             later = f"copied({{0}}, {copy})" if sqlite else _LATER.format(copy)
             with connection.begin():
+                connection.exec_driver_sql(f"UPDATE registered_models SET last_version = last_version * {copy + 1} / {copy}")
                 for table in (*_COPIED, "search_documents", f"schema_{number}"):
                     _copy_rows(connection, table, later, copy * _FIRST_NUMBERS)
         connection.invalidate()

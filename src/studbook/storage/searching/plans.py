@@ -143,11 +143,12 @@ def _by_metric(scope: Scope, order: Order) -> Sorted:
         .select_from(better)
         .where(
             better.c.namespace_id == scope.namespace_id,
-            better.c.version_id == table.c.version_id,
+            # Of the version rather than of its metric, so that it is asked when all else holds.
+            better.c.version_id == _VERSION.id,
             *measured(checked, order.field),
             sa.or_(beyond, sa.and_(checked.c.value == table.c.value, better.c.position < table.c.position)),
         )
-    ).correlate(table)
+    ).correlate(table, model_versions)
     return _by_rows(order, table, table.c.value, lambda rows: measured(rows, order.field), sa.not_(outdone))
 
 
