@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -150,6 +150,8 @@ def _read(text: str, start: str) -> Any:  # noqa: ANN401 - what the rule named b
     raise SyntaxFaultError(explain(text, position, accepted))
 
 
+# The same few filters are asked again and again, and a tree never changes.
+@lru_cache(maxsize=256)
 def parse_filter(text: str) -> Expression:
     """The tree of a filter.
 
@@ -162,6 +164,7 @@ def parse_filter(text: str) -> Expression:
     return tree
 
 
+@lru_cache(maxsize=256)
 def read_field(text: str) -> Field:
     """A field alone, as an order names it.
 

@@ -187,9 +187,12 @@ def find_backfill(connection: Connection, namespace_id: int, job_id: UUID) -> An
     return connection.execute(statement.with_for_update(skip_locked=True)).one_or_none()
 
 
+_BACKFILLS: Final = sa.select(schema_backfills).order_by(schema_backfills.c.namespace_id, schema_backfills.c.id)
+
+
 def list_backfills(connection: Connection, namespace_id: int | None = None, schema_id: UUID | None = None) -> Sequence[AnyRow]:
     """The work that is going on, oldest first."""
-    statement = sa.select(schema_backfills).order_by(schema_backfills.c.namespace_id, schema_backfills.c.id)
+    statement = _BACKFILLS
     if namespace_id is not None:
         statement = statement.where(schema_backfills.c.namespace_id == namespace_id)
     if schema_id is not None:

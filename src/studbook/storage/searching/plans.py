@@ -48,7 +48,7 @@ _MEMBERS: Final = attribute_values.alias("ranked")
 _METRICS: Final = version_metrics.alias("ranked")
 _BETTER: Final = version_metrics.alias("better")
 # A condition that holds for so few is where to begin, whatever the others are.
-_FEW: Final = 1_000
+_FEW: Final = 300
 _COUNTED: Final = 200_000
 # What it takes to check a row that is looked up, and to read the next entry of an index: only how they compare matters.
 _ROW: Final = 10.0
