@@ -79,9 +79,11 @@ def test_a_definition_goes_from_draft_to_deprecated(command: Command, folder: Pa
     assert "draft" in succeed(command("schema", "show", "tabular"))
     assert "tabular/1  is published" in succeed(command("schema", "publish", "tabular"))
     assert "model version" in succeed(command("schema", "list"))
-    again = command("schema", "publish", "tabular/1")
-    assert again.exit_code == 1
-    assert "published already" in again.stderr
+    before = succeed(command("schema", "show", "tabular/1", "--json"))
+    assert "tabular/1  is published" in succeed(command("schema", "publish", "tabular/1"))
+    assert "tabular/1  is published" in succeed(command("schema", "publish", "tabular.yaml"))
+    assert "says the same" in succeed(command("schema", "draft", "tabular.yaml"))
+    assert succeed(command("schema", "show", "tabular/1", "--json")) == before
     shown = succeed(command("schema", "show", "schemas/tabular/versions/1"))
     assert "/attributes/energy" in shown
     assert "is license" in shown
@@ -108,9 +110,12 @@ def test_the_yaml_of_a_definition_can_be_drafted_again(command: Command, folder:
     succeed(command("schema", "publish", "tabular.yaml"))
     written = succeed(command("schema", "show", "tabular", "--yaml"))
     assert yaml.safe_load(written)["attributes"] == yaml.safe_load(DEFINITION)["attributes"]
-    drafted = json.loads(succeed(command("schema", "draft", "-", "--json", input=written)))
+    same = json.loads(succeed(command("schema", "draft", "-", "--json", input=written)))
+    assert (same["number"], same["status"]) == (1, "published")
+    other = json.dumps(yaml.safe_load(written) | {"description": "Another"})
+    drafted = json.loads(succeed(command("schema", "draft", "-", "--json", input=other)))
     assert drafted["digest"] == json.loads(succeed(command("schema", "show", "tabular/1", "--json")))["digest"]
-    assert drafted["number"] == 2
+    assert (drafted["number"], drafted["status"]) == (2, "draft")
     assert command("schema", "show", "tabular", "--yaml", "--json").exit_code == 2
 
 

@@ -70,14 +70,15 @@ def test_a_definition_is_drafted_published_and_deprecated(shared: Registry, name
     assert published.status == "published"
     assert published.published_at is not None
     assert published.receipts
-    with pytest.raises(studbook.ConflictError):
-        shared.publish_schema(name)
+    assert shared.publish_schema(name).etag == published.etag
     (tmp_path / "definition.yaml").write_text(f"name: {name}\njson_schema: true\n")
     assert shared.draft_schema(str(tmp_path / "definition.yaml")).number == 2
     assert [version.number for version in shared.list_schema_versions(name, page_size=1)] == [2, 1]
     assert shared.get_schema(name).latest_version == 2
     assert shared.get_schema_version(name).status == "draft"
     assert shared.deprecate_schema(name, 1).deprecated_at is not None
+    with pytest.raises(studbook.ConflictError):
+        shared.publish_schema(name, 1)
     assert name in [schema.schema for schema in shared.list_schemas(page_size=1)]
 
 

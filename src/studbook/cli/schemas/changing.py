@@ -37,8 +37,9 @@ def draft(context: typer.Context, file: _File, *, if_match: IfMatch = None, as_j
     """Keep a definition as a draft: the next version of its name, or in place of the draft there is."""
     with open_registry(context) as registry:
         drafted = _draft(registry, file, if_match)
-    _show(drafted, "is drafted", as_json=as_json)
-    if not as_json:
+    is_new = drafted.status == "draft"
+    _show(drafted, "is drafted" if is_new else "is published and says the same; nothing was drafted", as_json=as_json)
+    if is_new and not as_json:
         place = short_place(drafted.name)
         words = f"  `studbook schema check {place}` says what it breaks, `studbook schema publish {place}` makes it hold."
         screen.notices().print(screen.styled(words, screen.QUIET))

@@ -241,7 +241,7 @@ def _from_conditions(
         direct, others = _split(others, first.side.table)
         where = [source.c.namespace_id == scope.namespace_id, first.side.indexed, *direct]
     else:
-        source = (first.ids if len(begin) == 1 else _common(first.ids, begin[1].ids)).subquery("begun")
+        source = (first.ids if len(begin) == 1 else _ids_of_both(first.ids, begin[1].ids)).subquery("begun")
         version_id = source.c.version_id
     statement = _joined(scope, source, version_id, columns)
     if sorted_by.source is not None and sorted_by.source is not source:
@@ -252,7 +252,7 @@ def _from_conditions(
     return Plan(statement.where(*where, *sorted_by.given, *checks, *sorted_by.late), rank, version_id, sorted_by.descending)
 
 
-def _common(few: sa.Select[Any], more: sa.Select[Any] | None) -> sa.Select[Any]:
+def _ids_of_both(few: sa.Select[Any], more: sa.Select[Any] | None) -> sa.Select[Any]:
     """The ids that two conditions have in common: those of the second are gone through, and sought among those of the first."""
     assert more is not None  # noqa: S101 - chosen because it has them; for the type checker
     (version_id,) = more.selected_columns
