@@ -244,6 +244,8 @@ def test_fields_of_versions_models_and_runs(filled: httpx.Client) -> None:
         "created_by exists and tries = 5": ["churn/3"],
         "run.kind = training and tries = 5": ["churn/3"],
         "schema = tabular and tries = 5": ["churn/3"],
+        "tries = 5 and tries = 5 and energy > 0 and energy > 0": ["churn/3"],
+        "params.learning_rate exists and metrics.auc > 0 and tries > 4": ["churn/3"],
         "params.learning_rate > 0 and tries = 5": ["churn/3"],
     }.items():
         assert find(filled, filter=asked) == found, asked

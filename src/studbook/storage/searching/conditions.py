@@ -67,7 +67,7 @@ _MEMBER: Final = attribute_values.alias("member")
 _RUN_COLUMNS: Final = {"kind": runs.c.kind, "status": runs.c.status, "job": runs.c.job, "commit": runs.c.code_commit}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Side:
     """A condition on a column of a definition's own table: as an index may answer it, and as a row at hand is checked."""
 
@@ -77,7 +77,7 @@ class Side:
     checked: sa.ColumnElement[bool]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Compiled:
     """A condition: what it checks of the version at hand, and the ids of the versions it holds for, where they can be listed.
 

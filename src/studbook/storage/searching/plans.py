@@ -157,7 +157,7 @@ _BY_ROWS: Final = {"metrics": _by_metric, "params": _by_parameter, "tags": _by_t
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A search as a statement without order and bounds, what it is sorted by, and whether an index gives that order."""
+    """A search as a statement without order and bounds, what it is sorted by, and the id that tells equals apart."""
 
     statement: sa.Select[Any]
     rank: sa.ColumnElement[Any]
