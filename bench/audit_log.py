@@ -77,7 +77,7 @@ def measure_integration(url: str) -> dict[str, float]:
         _write_hashing_for_a_while(url)
         hashed = (_size(registry) - before) / _SECONDS
     finally:
-        registry.database.close()
+        registry.close()
     return {"integrated": integrated, "hashing": hashed, "to_integrated": statistics.median(times) * 1000}
 
 
@@ -204,7 +204,7 @@ def measure_tree(url: str, large: int, checked: int) -> dict[str, float]:
         figures["tile_bytes"] = _tile_bytes(registry) / large
         figures["fsck"] = _time_check(registry, checked)
     finally:
-        registry.database.close()
+        registry.close()
     return figures
 
 

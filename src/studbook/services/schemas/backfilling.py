@@ -19,6 +19,7 @@ from studbook.services.schemas.contracts import load_maps
 from studbook.services.schemas.doubles import find_doubles
 from studbook.storage import facts
 from studbook.storage import schemas as storage
+from studbook.storage.database import UNANSWERED
 from studbook.storage.side_tables import side_table
 from studbook.storage.tables import schema_backfills, search_documents
 
@@ -145,6 +146,9 @@ class Backfiller:
         while not self._stop.is_set():
             try:
                 self.fill()
+            except UNANSWERED:
+                # Whoever asks the registry for something is told; it is tried again without more words.
+                _log.debug("the database did not answer")
             except Exception:  # noqa: BLE001 - whatever it was, the thread goes on
                 _log.exception("filling the places of attributes failed; it is tried again")
             self._stop.wait(_IDLE_SECONDS)
