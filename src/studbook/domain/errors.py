@@ -26,7 +26,7 @@ A refusal changes nothing and carries *all* its violations, each with the place 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -58,7 +58,7 @@ class StudbookError(Exception):
         self.violations = tuple(violations)
 
     @classmethod
-    def at(cls, pointer: str, code: str, message: str) -> StudbookError:
+    def at(cls, pointer: str, code: str, message: str) -> Self:
         """A refusal with a single violation."""
         return cls(message, [Violation(pointer, code, message)])
 

@@ -31,7 +31,8 @@ class Document(BaseModel):
 
 def format_time(moment: datetime) -> str:
     """RFC 3339 in UTC with microseconds: of fixed width, so that text order is time order."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    # Not strftime, which writes a year before 1000 with fewer digits on some platforms.
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def _read_name(text: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from studbook.domain.names import Kind
 
@@ -48,18 +48,14 @@ def marked(namespace_id: int, words: Iterable[str]) -> list[str]:
     return [f"n{namespace_id}x{word}" for word in words]
 
 
-def search_row(namespace_id: int, record: JsonObject, texts: Iterable[str] = ()) -> dict[str, Any]:
-    """The row by which a model or a version is found: its name, tags, description, and further texts; nothing personal."""
+def words_of_record(namespace_id: int, record: JsonObject, texts: Iterable[str] = ()) -> dict[str, str]:
+    """The words by which a model or a version is found: of its name, its tags, its description, and further texts.
+
+    `words` are all of them as an index holds them; `name_words` and `tag_words` say where some stood. None is personal.
+    """
     names = words_of(record["model"], str(record["number"]) if record["kind"] == Kind.MODEL_VERSION else "")
     tags = words_of(*record["tags"], *record["tags"].values())
     hidden = record.get("personal") or ()
     description = "" if record["description"] is None or "/description" in hidden else record["description"]
     every = [*(names | tags | words_of(description, *texts))][:WORDS_LIMIT]
-    return {
-        "namespace_id": namespace_id,
-        "id": record["id"],
-        "kind": record["kind"],
-        "words": " ".join(marked(namespace_id, every)),
-        "name_words": " ".join(names),
-        "tag_words": " ".join(tags),
-    }
+    return {"words": " ".join(marked(namespace_id, every)), "name_words": " ".join(names), "tag_words": " ".join(tags)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from studbook.domain.parsing import SAFE_INTEGER
 from studbook.filters.catalogue import FieldType
 from studbook.filters.literals import BadLiteralError, quote, read_word, write_value
 from studbook.filters.tree import Duration, Moment, Now
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
 
     from studbook.filters.tree import Value
 
-# What documents may hold: a JavaScript reader would round a larger whole number.
-SAFE_INTEGER: Final = 2**53 - 1
 _SHOWN: Final = 40
 
 WORDS: Final = {

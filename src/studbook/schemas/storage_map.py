@@ -17,7 +17,7 @@ from studbook.schemas.paths import AttributePath, parse_path
 from studbook.schemas.values import EXPECTED, read_value
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from uuid import UUID
 
     from studbook.domain.canonical import JsonObject
@@ -34,10 +34,26 @@ class StoredAttribute:
     store: Store
     described: Attribute
     since: int
-    index: bool = False
-    unique: bool = False
-    facet: bool = False
-    aggregate: Aggregate = Aggregate.LAST
+
+    @property
+    def index(self) -> bool:
+        """Whether its column has an index; one that is unique has."""
+        return self.described.index or self.described.unique
+
+    @property
+    def unique(self) -> bool:
+        """Whether no two versions may have one value of it."""
+        return self.described.unique
+
+    @property
+    def facet(self) -> bool:
+        """Whether its values are counted."""
+        return self.described.facet
+
+    @property
+    def aggregate(self) -> Aggregate:
+        """Which of several metrics its column keeps."""
+        return self.described.aggregate or Aggregate.LAST
 
     @property
     def name(self) -> str:
@@ -98,19 +114,26 @@ class StorageMap:
 
     def extract(self, document: JsonObject, hidden: Collection[str] = ()) -> Extracted:
         """What a described document puts beside its record; nothing at or under a place in `hidden` (personal)."""
-        shown = [stored for stored in self.attributes if not hidden or not _is_hidden(stored.path, hidden)]
-        wanted = self._groups if len(shown) == len(self.attributes) else _grouped(shown)
         return Extracted(
-            columns={stored.column: column_value(stored, document) for stored in wanted[Store.COLUMN]}
-            | {stored.column: None for stored in self._groups[Store.COLUMN] if stored not in wanted[Store.COLUMN]},
-            open_values=[value for stored in wanted[Store.KEY_VALUE] for value in _open_values(stored, document, hidden)],
-            texts=[text for stored in wanted[Store.FULL_TEXT] for text in _texts(stored.path.find(document))],
+            columns={
+                stored.column: None if hidden and _overlaps(stored.path, hidden) else column_value(stored, document)
+                for stored in self.columns
+            },
+            open_values=[value for stored in self._groups[Store.KEY_VALUE] for value in _open_values(stored, document, hidden)],
+            texts=[text for _, text in self.iter_texts(document, hidden)],
             artifacts=[
                 (stored.id, found.get("uri"), found.get("digest"))
-                for stored in wanted[Store.ARTIFACT]
-                if isinstance(found := stored.path.find(document), dict)
+                for stored in self._groups[Store.ARTIFACT]
+                if isinstance(found := stored.path.find(document), dict) and not (hidden and _overlaps(stored.path, hidden))
             ],
         )
+
+    def iter_texts(self, document: JsonObject, hidden: Collection[str] = ()) -> Iterator[tuple[str, str]]:
+        """The texts whose words are searched, each with its JSON Pointer; nothing at or under a place in `hidden` (personal)."""
+        for stored in self._groups[Store.FULL_TEXT]:
+            for place, text in _strings(stored.path.steps, stored.path.find(document)):
+                if not _is_within(place, hidden):
+                    yield place, text
 
     def find_private(self, document: JsonObject) -> Iterator[str]:
         """The places of the document that the definition calls personal and that hold something."""
@@ -129,17 +152,14 @@ class StorageMap:
         return faults
 
 
-def _grouped(attributes: Iterable[StoredAttribute]) -> dict[Store, tuple[StoredAttribute, ...]]:
-    listed = list(attributes)
-    return {store: tuple(stored for stored in listed if stored.store is store) for store in Store}
-
-
-def _is_hidden(path: AttributePath, hidden: Collection[str]) -> bool:
+def _overlaps(path: AttributePath, hidden: Collection[str]) -> bool:
+    """Whether a value is personal, or has something personal in it."""
     place = path.pointer
-    if any(place == other or place.startswith(f"{other}/") for other in hidden):
-        return True
-    # Of an open set the members are looked at one by one.
-    return not path.every and any(other.startswith(f"{place}/") for other in hidden)
+    return _is_within(place, hidden) or any(other.startswith(f"{place}/") for other in hidden)
+
+
+def _is_within(place: str, hidden: Collection[str]) -> bool:
+    return any(place == other or place.startswith(f"{other}/") for other in hidden)
 
 
 def column_value(stored: StoredAttribute, document: JsonObject) -> Any:  # noqa: ANN401 - what a column keeps
@@ -165,19 +185,20 @@ def measures(entry: JsonObject, wanted: tuple[str, str | None, str | None]) -> b
 
 def _open_values(stored: StoredAttribute, document: JsonObject, hidden: Collection[str]) -> Iterator[OpenValue]:
     members = stored.path.find(document)
-    if isinstance(members, dict):
-        for key, value in members.items():
-            if value is not None and not isinstance(value, dict | list) and pointer((*stored.path.steps, key)) not in hidden:
-                number = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
-                yield OpenValue(stored.id, key, scalar_text(value), number)
+    for key, value in members.items() if isinstance(members, dict) else ():
+        if value is None or isinstance(value, dict | list) or _is_within(pointer((*stored.path.steps, key)), hidden):
+            continue
+        number = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+        yield OpenValue(stored.id, key, scalar_text(value), number)
 
 
-def _texts(value: Any) -> Iterator[str]:  # noqa: ANN401 - any JSON value
+def _strings(place: tuple[str | int, ...], value: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - any JSON value
+    """A text, or the texts of a list, with their places."""
     if isinstance(value, str):
-        yield value
+        yield pointer(place), value
     elif isinstance(value, list):
-        for member in value:
-            yield from _texts(member)
+        for index, member in enumerate(value):
+            yield from _strings((*place, index), member)
 
 
 def compile_map(schema_id: UUID, schema: str, number: int, versions: Sequence[tuple[int, Sequence[Attribute]]]) -> StorageMap:
@@ -209,10 +230,6 @@ def _stored(attribute: Attribute, since: int, taken: dict[str, int]) -> StoredAt
         store=attribute.store,
         described=attribute,
         since=since,
-        index=attribute.index or attribute.unique,
-        unique=attribute.unique,
-        facet=attribute.facet,
-        aggregate=attribute.aggregate or Aggregate.LAST,
     )
 
 

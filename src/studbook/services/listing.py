@@ -10,7 +10,7 @@ from uuid import UUID
 from studbook.domain.errors import MalformedInputError, NotFoundError
 from studbook.domain.names import ByAlias, ByNumber, Kind, dataset_name, parse_reference
 from studbook.domain.paging import Page, read_page
-from studbook.services.reading import get_by_id, get_record, missing_version, show
+from studbook.services.reading import get_by_id, get_record, missing_definition, missing_version, show
 from studbook.storage import listing as storage
 from studbook.storage import reading, schemas
 
@@ -74,7 +74,7 @@ def list_schema_versions(connection: Connection, namespace_id: int, name: str, p
     """The versions of a schema definition, newest first."""
     head = schemas.find_definition(connection, namespace_id, name)
     if head is None:
-        raise NotFoundError(f"there is no schema definition {name!r}")
+        raise missing_definition(name)
     page = paging.read(f"schema versions {namespace_id} {name}", int)
     rows = storage.list_schema_versions(connection, namespace_id, page.after, page.size, schema_id=head.id)
     return _page_of(rows, page, lambda row: (row.number,))

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from studbook.domain.canonical import JsonObject, canonical_json, scalar_text
 from studbook.domain.names import Kind
-from studbook.domain.words import search_row
+from studbook.domain.words import words_of_record
 from studbook.schemas.storage_map import described_version
 from studbook.storage.side_tables import side_table
 from studbook.storage.tables import (
@@ -29,7 +29,7 @@ from studbook.storage.tables import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     import sqlalchemy as sa
 
@@ -124,11 +124,11 @@ def details_of(
         rows[owners] = [
             {**key, "name": owner["name"], "email": owner["email"]} for owner in record["owners"] if owner["name"] is not None
         ]
-        rows[search_documents] = [search_row(namespace_id, record) | {"id": record_id}]
+        rows[search_documents] = [_words(namespace_id, record_id, record)]
     elif kind == Kind.MODEL_VERSION:
         key["version_id"] = record_id  # type: ignore[assignment]
         texts = _attribute_rows(rows, key, record, storage_map) if storage_map else ()
-        rows[search_documents] = [search_row(namespace_id, record, texts) | {"id": record_id}]
+        rows[search_documents] = [_words(namespace_id, record_id, record, texts)]
         rows[version_tags] = _tags(key, record)
         rows[parameters] = [
             {**key, "name": name, "value": scalar_text(value), "number": _as_number(value)}
@@ -145,6 +145,11 @@ def details_of(
             for scheme, value in claims.items()
         ]
     return rows
+
+
+def _words(namespace_id: int, record_id: UUID, record: JsonObject, texts: Iterable[str] = ()) -> dict[str, Any]:
+    found = words_of_record(namespace_id, record, texts)
+    return {"namespace_id": namespace_id, "id": record_id, "kind": record["kind"], **found}
 
 
 def _attribute_rows(

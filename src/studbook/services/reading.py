@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from studbook.domain.canonical import canonical_json
 from studbook.domain.errors import MalformedInputError, NotFoundError
 from studbook.domain.names import ByAlias, ByNumber, Kind, Reference, dataset_name, model_name, version_name
+from studbook.schemas.standards import list_standards
 from studbook.services.recording import etag
 from studbook.storage import reading as storage
 from studbook.storage.references import Found, find_records
@@ -115,6 +116,12 @@ def missing_version(place: ByNumber | ByAlias) -> NotFoundError:
     if place.number is None:
         return NotFoundError(f"there is no model {place.name!r} with a version")
     return NotFoundError(f"there is no {version_name(place.name, place.number)}")
+
+
+def missing_definition(name: str) -> NotFoundError:
+    """What to say of a name that no definition has."""
+    more = "; Studbook ships it, and it is there once it was adopted" if name in list_standards() else ""
+    return NotFoundError(f"there is no schema definition {name[:128]!r}{more}")
 
 
 def get_dataset(connection: Connection, namespace_id: int, name: str) -> Shown:

@@ -123,12 +123,12 @@ def find_schema_records(connection: Connection, namespace_id: int, ids: Collecti
     return {version_id: record for version_id, record in connection.execute(statement)}  # noqa: C416 - rows, not pairs
 
 
-def count_versions(connection: Connection, namespace_id: int, model_id: UUID) -> int:
-    """How many versions a model has."""
+def count_versions(connection: Connection, namespace_id: int, schema_id: UUID, model_id: UUID | None) -> int:
+    """How many versions a model has; without one, all models that have a definition."""
     table = registered_models
-    statement = sa.select(table.c.last_version).where(table.c.namespace_id == namespace_id, table.c.id == model_id)
-    count: int = connection.execute(statement).scalar_one()
-    return count
+    which = table.c.schema_id == schema_id if model_id is None else table.c.id == model_id
+    statement = sa.select(sa.func.sum(table.c.last_version)).where(table.c.namespace_id == namespace_id, which)
+    return int(connection.execute(statement).scalar_one() or 0)
 
 
 def find_models_schema(connection: Connection, namespace_id: int, model: str) -> UUID | None:

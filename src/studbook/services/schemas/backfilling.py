@@ -49,10 +49,7 @@ def start_backfill(
 ) -> None:
     """Begin a piece of work, if there is any: for one model, or for these attributes of all models that have the definition."""
     connection = transaction.connection
-    models = storage.list_schema_models(connection, namespace_id, schema_id)
-    total = sum(model.last_version for model in models if model_id in (None, model.id))
-    if model_id is not None and not total:
-        total = storage.count_versions(connection, namespace_id, model_id)
+    total = storage.count_versions(connection, namespace_id, schema_id, model_id)
     if not total or attributes == []:
         return
     transaction.stage(

@@ -87,12 +87,17 @@ def find_map(connection: Connection, namespace_id: int, model: str) -> StorageMa
 
 def find_choices(connection: Connection, namespace_id: int, choices: dict[str, SchemaChoice]) -> dict[str, JsonObject | None]:
     """What the record of each model will say of the definition it is to have; None where there is no such definition."""
-    found: dict[str, JsonObject | None] = {}
-    for model, choice in choices.items():
-        row = storage.find_definition(connection, namespace_id, choice.name)
-        fits = row is not None and read_canonical(row.record)["describes"] == Describes.MODEL_VERSION
-        found[model] = {**choice.model_dump(), "id": str(row.id)} if row is not None and fits else None
-    return found
+    names = {choice.name for choice in choices.values()}
+    rows = {name: storage.find_definition(connection, namespace_id, name) for name in names}
+    ids = {
+        name: str(row.id)
+        for name, row in rows.items()
+        if row is not None and read_canonical(row.record)["describes"] == Describes.MODEL_VERSION
+    }
+    return {
+        model: {**choice.model_dump(), "id": ids[choice.name]} if choice.name in ids else None
+        for model, choice in choices.items()
+    }
 
 
 def unknown_schema(name: str) -> str:
@@ -138,7 +143,7 @@ def no_version(chosen: JsonObject) -> ConflictError:
     low, high = chosen["min_version"], chosen["max_version"]
     span = "" if low is None and high is None else f" between {low or 1} and {high or 'the newest'}"
     message = f"the definition {chosen['name']!r} has no published version{span}; publish one (studbook schema publish)"
-    return ConflictError.at("/schema", "schema_unpublished", message)  # type: ignore[return-value]
+    return ConflictError.at("/schema", "schema_unpublished", message)
 
 
 def described_part(part: VersionPart) -> JsonObject:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from typing import TYPE_CHECKING, Any, Final
 
 from studbook.domain.canonical import JsonObject, canonical_json
@@ -17,7 +16,7 @@ from studbook.schemas.checking import find_attribute_faults
 from studbook.schemas.definition import Definition, Describes
 from studbook.schemas.standards import STANDARD_PREFIX, list_standards, load_standard
 from studbook.services.ingestion.resolution import load_record
-from studbook.services.reading import Shown, show
+from studbook.services.reading import Shown, missing_definition, show
 from studbook.services.recording import Recorder, check_match, heading
 from studbook.services.schemas.backfilling import start_backfill
 from studbook.services.schemas.contracts import load_maps
@@ -150,9 +149,10 @@ def publish(database: Database, caller: Caller, name: str, place: str, if_match:
     """
     caller.require(Access.WRITE)
     with database.read() as connection:
-        _, row = find_version_row(connection, caller.namespace_id, name, place)
-        number = row.number
-        check_evolution(connection, caller.namespace_id, load_record(row.record))
+        head, row = find_version_row(connection, caller.namespace_id, name, place)
+        number, seen = row.number, _seen(connection, caller.namespace_id, head, row)
+        if row.status == storage.DRAFT:
+            check_evolution(connection, caller.namespace_id, load_record(row.record))
 
     def change(transaction: Transaction) -> Shown:
         connection, namespace_id = transaction.connection, caller.namespace_id
@@ -165,7 +165,9 @@ def publish(database: Database, caller: Caller, name: str, place: str, if_match:
             message = f"version {number} of {name!r} is {row.status}; draft another one"
             raise ConflictError.at("", "not_a_draft", message)
         check_match(if_match, row.revision)
-        check_evolution(connection, namespace_id, record, counting=False)
+        # Comparing schemas may take seconds, for which no other write should wait: only when something came in between.
+        if _seen(connection, namespace_id, head, row) != seen:
+            check_evolution(connection, namespace_id, record, counting=False)
         before = load_maps(connection, namespace_id, [head.id]).get(head.id)
         recorder.amend(Action.SCHEMA_PUBLISHED, row, {**record, "status": storage.PUBLISHED, "published_at": recorder.now})
         transaction.flush()
@@ -174,6 +176,11 @@ def publish(database: Database, caller: Caller, name: str, place: str, if_match:
         return get_schema_version(connection, namespace_id, name, str(number)).after(recorder)
 
     return database.work.run(change)  # type: ignore[no-any-return]
+
+
+def _seen(connection: Connection, namespace_id: int, head: Row[Any], row: Row[Any]) -> tuple[Any, ...]:
+    """What a comparison of a draft with the versions before it depends on."""
+    return row.revision, *((one.id, one.revision) for one in storage.list_published(connection, namespace_id, [head.id]))
 
 
 def prepare_places(transaction: Transaction, namespace_id: int, schema_id: UUID, now: str, before: StorageMap | None) -> None:
@@ -290,16 +297,3 @@ def find_version_row(
     if row is None:
         raise NotFoundError(f"the definition {name!r} has no version {number}")
     return head, row
-
-
-def missing_definition(name: str) -> NotFoundError:
-    """What to say of a name that no definition has."""
-    more = "; Studbook ships it, and it is there once it was adopted" if name in list_standards() else ""
-    return NotFoundError(f"there is no schema definition {name[:128]!r}{more}")
-
-
-def as_document(record: JsonObject) -> bytes:
-    """A stored version as a definition that can be drafted again."""
-    members = ("describes", "description", "compatibility", "json_schema", "attributes")
-    document = {"schema": "studbook.dev/definition/v1", "name": record["schema"], **{name: record[name] for name in members}}
-    return json.dumps(document, ensure_ascii=False).encode()

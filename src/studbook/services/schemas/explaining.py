@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from studbook.domain.errors import ConflictError
 from studbook.schemas.definition import Store, ValueType
+from studbook.services.reading import missing_definition
 from studbook.services.schemas.contracts import load_maps
-from studbook.services.schemas.definitions import missing_definition
 from studbook.services.searching.questions import Question
 from studbook.services.searching.searching import show_sql
 from studbook.storage import schemas as storage

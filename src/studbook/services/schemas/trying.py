@@ -13,8 +13,9 @@ from studbook.schemas.standards import UnknownStandardError, load_standard
 from studbook.schemas.storage_map import described_version
 from studbook.schemas.validation import compile_validator
 from studbook.services.ingestion.resolution import load_record
+from studbook.services.reading import missing_definition
 from studbook.services.schemas.contracts import load_maps
-from studbook.services.schemas.definitions import find_version_row, missing_definition
+from studbook.services.schemas.definitions import find_version_row
 from studbook.services.schemas.judging import compare, judge_stored
 from studbook.storage import reading
 from studbook.storage import schemas as storage

@@ -11,6 +11,7 @@ from studbook.filters.tree import And, Comparison, Exists, Membership, Not, Or
 from studbook.schemas.definition import Store, ValueType
 from studbook.services.schemas.contracts import load_maps
 from studbook.storage import schemas as storage
+from studbook.storage.searching.facets import FACETS
 from studbook.storage.searching.scope import Attribute
 
 if TYPE_CHECKING:
@@ -138,5 +139,5 @@ def list_fields(connection: Connection, namespace_id: int) -> JsonObject:
 def _attribute(askable: Askable, name: str) -> JsonObject:
     attribute = askable.attributes.get(name)
     if attribute is None:
-        return {"schema": None, "facet": name in ("model", "alias", "tags", "params"), "ready": True}
+        return {"schema": None, "facet": name in FACETS, "ready": True}
     return {"schema": attribute.map.schema, "facet": attribute.stored.facet, "ready": attribute.ready}

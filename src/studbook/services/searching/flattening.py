@@ -14,7 +14,7 @@ from studbook.schemas.storage_map import column_value
 from studbook.services.schemas.places import Places
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from sqlalchemy.engine import Connection
 
@@ -50,8 +50,6 @@ _TYPES: Final = {
     # Seconds: of lengths of time, readers of Parquet know nothing.
     ValueType.DURATION: ColumnType.NUMBER,
 }
-# Four digits of the year: the platform's own formatting writes fewer before the year 1000.
-_TIME_WIDTH: Final = len("2026-11-25T09:30:00.000000Z")
 
 
 class VersionTable:
@@ -143,15 +141,8 @@ def _value(stored: StoredAttribute, record: JsonObject) -> Any:  # noqa: ANN401 
     if stored.store is not Store.COLUMN:
         return _as_text(stored.path.find(record))
     value = column_value(stored, record)
-    read = _READ.get(stored.type)
-    return value if read is None or value is None else read(value)
-
-
-# From what the engines' columns keep to what a table shows.
-_READ: Final[dict[ValueType, Callable[[Any], Any]]] = {
-    ValueType.BOOLEAN: bool,
-    ValueType.TIMESTAMP: lambda text: text.zfill(_TIME_WIDTH),
-}
+    # The engines' columns keep it as 0 and 1.
+    return bool(value) if stored.type is ValueType.BOOLEAN and value is not None else value
 
 
 def _as_text(value: Any) -> str | None:  # noqa: ANN401 - any JSON value

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from studbook.domain.errors import MalformedInputError, UnavailableError
-from studbook.domain.parsing import find_text_fault
+from studbook.domain.parsing import SAFE_INTEGER, find_text_fault
 from studbook.domain.pointers import pointer
 from studbook.filters.catalogue import FieldType, resolve_field
-from studbook.filters.coercion import SAFE_INTEGER
 from studbook.filters.parsing import read_field
-from studbook.schemas.definition import Store
 from studbook.services.listing import join_page, read_id
 from studbook.services.reading import show
-from studbook.services.schemas.contracts import load_maps
+from studbook.services.schemas.places import Places
+from studbook.services.searching.catalogue import OPEN_SETS
 from studbook.services.searching.questions import Question, Understood, understand
 from studbook.services.searching.ranking import highlights, score
 from studbook.storage import reading
 from studbook.storage.searching import finding
-from studbook.storage.searching.facets import find_facet
-from studbook.storage.searching.finding import Search
+from studbook.storage.searching.facets import FACETS, find_facet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,11 +29,11 @@ if TYPE_CHECKING:
 
     from studbook.domain.canonical import JsonObject
     from studbook.domain.paging import Page
-    from studbook.schemas.storage_map import StorageMap
     from studbook.services.listing import Paging
     from studbook.services.searching.catalogue import Askable
     from studbook.storage.database import Database
     from studbook.storage.graph import AnyRow
+    from studbook.storage.searching.finding import Search
     from studbook.storage.searching.scope import Attribute
 
 COUNT_LIMIT: Final = 10_000
@@ -55,10 +54,17 @@ def answer(connection: Connection, namespace_id: int, question: Question, paging
     asked = json.dumps([namespace_id, question.filter, question.text, question.order_by])
     search = understood.search
     if search.words and search.order is None:
-        shown, token = _best(connection, namespace_id, search, paging.read(f"best {asked}", int, str), understood)
+        shown, token, cut = _best(connection, namespace_id, understood, paging.read(f"best {asked}", int, str))
     else:
-        shown, token = _next(connection, namespace_id, understood, paging.read(f"search {asked}", _RANKS[understood.rank], str))
+        search, cut = finding.with_words(connection, search)
+        page = paging.read(f"search {asked}", _RANKS[understood.rank], str)
+        shown, token = _next(connection, namespace_id, search, understood, page)
+    if question.count or question.facets:
+        search, also_cut = finding.with_words(connection, search)
+        cut = cut or also_cut
     more: JsonObject = {"building": understood.building} if understood.building else {}
+    if cut:
+        more["truncated"] = True
     if question.count:
         count = finding.count_matches(connection, search, COUNT_LIMIT + 1)
         more["total"] = {"count": min(count, COUNT_LIMIT), "exact": count <= COUNT_LIMIT}
@@ -118,12 +124,14 @@ _RANKS: Final[dict[FieldType | None, Any]] = {
 }
 
 
-def _next(connection: Connection, namespace_id: int, understood: Understood, page: Page) -> tuple[list[bytes], str | None]:
+def _next(
+    connection: Connection, namespace_id: int, search: Search, understood: Understood, page: Page
+) -> tuple[list[bytes], str | None]:
     after = None
     if page.after is not None:
         rank, record_id = page.after
         after = (read_id(rank) if understood.rank is None else _read_rank(rank), read_id(record_id))
-    rows = finding.find_page(connection, understood.search, after, page.size)
+    rows = finding.find_page(connection, search, after, page.size)
     shown = _show(connection, namespace_id, rows[: page.size], understood)
     if len(rows) <= page.size:
         return shown, None
@@ -139,11 +147,10 @@ def _read_rank(rank: Any) -> Any:  # noqa: ANN401 - text or a number
     return rank
 
 
-def _best(
-    connection: Connection, namespace_id: int, search: Search, page: Page, understood: Understood
-) -> tuple[list[bytes], str | None]:
-    """A page in the order of how well the words fit, among the newest that have them."""
-    candidates, models = finding.find_candidates(connection, search)
+def _best(connection: Connection, namespace_id: int, understood: Understood, page: Page) -> tuple[list[bytes], str | None, bool]:
+    """A page in the order of how well the words fit, among the newest that have them; and whether there are more than these."""
+    search = understood.search
+    candidates, models, cut = finding.find_candidates(connection, search)
     of_models = {model_id: score(search.words, namespace_id, model) for model_id, model in models.items()}
     # A version's own words count twice as much as those of its model.
     scored = [
@@ -158,50 +165,38 @@ def _best(
     found = finding.find_versions(connection, namespace_id, [record_id for _, record_id in chosen])
     rows = [found[record_id] for _, record_id in chosen if record_id in found]
     shown = _show(connection, namespace_id, rows, understood)
-    return shown, page.token((chosen[-1][0], str(chosen[-1][1]))) if len(ranked) > page.size else None
+    token = page.token((chosen[-1][0], str(chosen[-1][1]))) if len(ranked) > page.size else None
+    return shown, token, cut
 
 
 def _show(connection: Connection, namespace_id: int, rows: Sequence[AnyRow], understood: Understood) -> list[bytes]:
     known = reading.find_aliases(connection, namespace_id, [row.id for row in rows]) if rows else {}
     words = understood.search.words
-    records = [json.loads(row.record) for row in rows] if words else []
-    held = {UUID(record["schema"]["id"]) for record in records if record.get("schema")}
-    maps = load_maps(connection, namespace_id, held) if held else {}
+    places = Places(connection, namespace_id) if words and rows else None
     shown = []
-    for position, row in enumerate(rows):
+    for row in rows:
         extra: JsonObject = {"aliases": known.get(row.id, [])}
-        if words:
-            extra["highlights"] = highlights(words, _texts(records[position], maps))
+        if places is not None:
+            extra["highlights"] = highlights(words, _texts(json.loads(row.record), places))
         shown.append(show(row, extra).body)
     return shown
 
 
-def _texts(record: JsonObject, maps: dict[UUID, StorageMap]) -> Iterator[tuple[str, str]]:
+def _texts(record: JsonObject, places: Places) -> Iterator[tuple[str, str]]:
     """The texts of a version that are searched, with their places; nothing personal."""
     yield "/model", record["model"]
     yield from ((pointer(("tags", key)), value) for key, value in record["tags"].items())
     hidden = record["personal"]
     if record["description"] and "/description" not in hidden:
         yield "/description", record["description"]
-    storage_map = maps.get(UUID(record["schema"]["id"])) if record.get("schema") else None
-    for stored in storage_map.stored_as(Store.FULL_TEXT) if storage_map else ():
-        for place, text in _strings(stored.path.steps, stored.path.find(record)):
-            if not any(f"{place}/".startswith(f"{other}/") for other in hidden):
-                yield place, text
-
-
-def _strings(place: tuple[str | int, ...], value: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - any JSON value
-    """A text, or the texts of a list, with their places."""
-    if isinstance(value, str):
-        yield pointer(place), value
-    elif isinstance(value, list):
-        for index, member in enumerate(value):
-            yield from _strings((*place, index), member)
+    storage_map = places.find_map(record)
+    if storage_map is not None:
+        yield from storage_map.iter_texts(record, hidden)
 
 
 def _count_facets(connection: Connection, search: Search, askable: Askable, names: Sequence[str]) -> JsonObject:
     counted: JsonObject = {}
-    unordered = Search(search.scope, search.expression, None, search.words, search.roots)
+    unordered = replace(search, order=None)
     every = finding.count_matches(connection, unordered, FACET_LIMIT + 1)
     for name in names:
         try:
@@ -219,4 +214,5 @@ def _count_facets(connection: Connection, search: Search, askable: Askable, name
 def _no_facet(name: str, attribute: Attribute | None) -> str:
     if attribute is not None and attribute.stored.facet and not attribute.ready:
         return f"the values of {name!r} are still put in their places, and are counted once they are there; ask again in a while"
-    return f"{name!r} is no facet; use model, alias, run.kind, run.job, tags.KEY, params.NAME, or an attribute with facet: true"
+    known = ", ".join(f"{field}.KEY" if field in OPEN_SETS else field for field in FACETS)
+    return f"{name!r} is no facet; use {known}, or an attribute with facet: true"

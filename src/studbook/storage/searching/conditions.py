@@ -7,7 +7,7 @@ their table, by value through an index. Which way is taken is decided in `plans`
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -325,14 +325,14 @@ def _compile_attribute(text: str, leaf: Leaf, attribute: Attribute, scope: Scope
         return Compiled(text, compare_unplaced(attribute, leaf, scope))
     if stored.store is Store.KEY_VALUE:
         return _compile_member(text, leaf, attribute, scope)
-    table = side_table(attribute.map)
-    column, day = table.c[stored.column], stored.type is ValueType.DATE
-    indexed, checked = (_matches(one, leaf, scope, day=day) for one in (column, read_first(column)))
-    own = table.c.namespace_id == scope.namespace_id
-    row: sa.Select[Any] = sa.select(sa.literal_column("1")).select_from(table)
-    check = sa.exists(row.where(own, table.c.version_id == _VERSION.id, checked)).correlate(model_versions)
-    ids = sa.select(table.c.version_id.label("version_id")).where(own, indexed) if stored.index else None
-    return Compiled(text, check, ids, _is_equality(leaf), Side(table, stored.column, indexed, checked))
+    table, day = side_table(attribute.map), stored.type is ValueType.DATE
+
+    def condition(rows: Any) -> sa.ColumnElement[bool]:  # noqa: ANN401 - a table, or its columns alone
+        return _matches(getattr(rows.c, stored.column), leaf, scope, day=day)
+
+    found = _beside(text, scope, table, lambda rows: [condition(rows)], in_order=_is_equality(leaf))
+    side = Side(table, stored.column, condition(table), condition(checked_columns(table)))
+    return replace(found, ids=found.ids if stored.index else None, side=side)
 
 
 def _compile_member(text: str, leaf: Leaf, attribute: Attribute, scope: Scope) -> Compiled:

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from studbook.filters.tree import Field
     from studbook.storage.searching.scope import Attribute, Scope
 
-_RUN_COLUMNS: Final = {"kind": runs.c.kind, "status": runs.c.status, "job": runs.c.job}
-
 
 @dataclass(frozen=True, slots=True)
 class Facet:
@@ -38,15 +36,9 @@ def find_facet(field: Field, scope: Scope) -> Facet | None:
     attribute = scope.find(field)
     if attribute is not None:
         return _of_attribute(attribute, scope.namespace_id)
-    first, *rest = field.name
-    if len(rest) > 1 or bool(rest) != (first in ("tags", "params", "run")):
-        return None
-    if rest:
-        return _DOTTED[first](rest[0], scope.namespace_id)
-    if first == "alias":
-        return _beside(aliases.c.name, scope.namespace_id)
-    if first == "model":
-        return _through(registered_models.c.name, registered_models, model_versions.c.model_id, scope.namespace_id)
+    for name in (".".join(field.name), ".".join(field.name[:-1])):
+        if name in _FACETS:
+            return _FACETS[name](field.name[-1], scope.namespace_id)
     return None
 
 
@@ -74,19 +66,26 @@ def _beside(
     )
 
 
-def _of_run(field: str, namespace_id: int) -> Facet | None:
-    column = _RUN_COLUMNS.get(field)
-    return None if column is None else _through(column, runs, model_versions.c.run_id, namespace_id)
-
-
-_DOTTED: Final[dict[str, Callable[[str, int], Facet | None]]] = {
-    "tags": lambda key, namespace_id: _beside(version_tags.c.value, namespace_id, version_tags.c.key == key),
-    "params": lambda name, namespace_id: _beside(parameters.c.value, namespace_id, parameters.c.name == name, shown=json.loads),
-    "run": _of_run,
-}
-
-
 def _through(value: sa.Column[Any], table: sa.Table, reference: sa.Column[Any], namespace: int) -> Facet:
     version = model_versions.c
     through = model_versions.join(table, sa.and_(table.c.namespace_id == version.namespace_id, table.c.id == reference))
     return Facet(value, table, lambda id_: sa.and_(version.namespace_id == namespace, version.id == id_), through=through)
+
+
+def _of_run(column: sa.Column[Any]) -> Callable[[str, int], Facet]:
+    return lambda _, namespace_id: _through(column, runs, model_versions.c.run_id, namespace_id)
+
+
+_FACETS: Final[dict[str, Callable[[str, int], Facet]]] = {
+    "model": lambda _, namespace_id: _through(
+        registered_models.c.name, registered_models, model_versions.c.model_id, namespace_id
+    ),
+    "alias": lambda _, namespace_id: _beside(aliases.c.name, namespace_id),
+    "run.kind": _of_run(runs.c.kind),
+    "run.status": _of_run(runs.c.status),
+    "run.job": _of_run(runs.c.job),
+    "tags": lambda key, namespace_id: _beside(version_tags.c.value, namespace_id, version_tags.c.key == key),
+    "params": lambda name, namespace_id: _beside(parameters.c.value, namespace_id, parameters.c.name == name, shown=json.loads),
+}
+# What is counted besides attributes; of the sets, each key by itself.
+FACETS: Final = tuple(_FACETS)

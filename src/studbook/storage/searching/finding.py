@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
 _VERSION: Final = model_versions.c
 _SHOWN: Final = (_VERSION.id, _VERSION.revision, _VERSION.record, _VERSION.updated_at)
-# Among so many of the newest matches the best are looked for; the answer says when there were more.
+# Among so many of the newest matches the best are looked for.
 CANDIDATES: Final = 1_000
-# So many of the newest documents with the words are looked at where something else than their fit decides the order.
+# So many of the newest documents with the words are looked at, where something else than their fit decides the order.
 _DOCUMENTS: Final = 10 * CANDIDATES
 _MODELS: Final = 200
 
@@ -45,12 +45,14 @@ class Search:
     expression: Expression | None = None
     order: Order | None = None
     words: Sequence[str] = ()
-    roots: Mapping[str, Sequence[UUID]] = ()  # type: ignore[assignment]
+    roots: Mapping[str, Sequence[UUID]] = field(default_factory=dict)
+    # Which versions have the words, once they were looked up.
+    said: sa.ColumnElement[bool] | None = None
 
     @property
     def parameters(self) -> dict[str, Any]:
         """What is bound when a statement runs."""
-        return {ROOTS + name: list(ids) for name, ids in dict(self.roots).items()}
+        return {ROOTS + name: list(ids) for name, ids in self.roots.items()}
 
 
 def find_page(connection: Connection, search: Search, after: tuple[Any, UUID] | None, size: int) -> Sequence[AnyRow]:
@@ -71,11 +73,8 @@ def show_sql(connection: Connection, search: Search) -> str:
 
 
 def is_cut(connection: Connection, search: Search) -> bool:
-    """Whether more documents have the words than are looked at, so that versions may be missing among what is found."""
-    if not search.words:
-        return False
-    words = marked(search.scope.namespace_id, search.words)
-    return len(connection.execute(select_documents(connection, words, _DOCUMENTS + 1)).all()) > _DOCUMENTS
+    """Whether more documents have the words now than are looked at, so that versions may be missing among what is found."""
+    return with_words(connection, replace(search, said=None))[1]
 
 
 def count_matches(connection: Connection, search: Search, bound: int) -> int:
@@ -87,20 +86,23 @@ def count_matches(connection: Connection, search: Search, bound: int) -> int:
 
 def _plan(connection: Connection, search: Search, columns: list[Any], limit: int) -> Plan:
     plan = make_plan(connection, search.scope, search.expression, search.order, columns, search.parameters, limit)
-    if not search.words:
-        return plan
-    return Plan(plan.statement.where(_said_in(connection, search)), plan.rank, plan.version_id, plan.descending)
+    said = with_words(connection, search)[0].said
+    return plan if said is None else replace(plan, statement=plan.statement.where(said))
 
 
-def _said_in(connection: Connection, search: Search) -> sa.ColumnElement[bool]:
-    """Whether a version's own words, or those of its model, hold what is looked for."""
+def with_words(connection: Connection, search: Search) -> tuple[Search, bool]:
+    """The search with its words looked up, for several statements; and whether more documents have them than are looked at."""
+    if not search.words or search.said is not None:
+        return search, False
     namespace_id, words = search.scope.namespace_id, marked(search.scope.namespace_id, search.words)
     # As a list, since an engine may not see that it is the same for every row.
-    own = [row.id for row in connection.execute(select_documents(connection, words, _DOCUMENTS))]
+    found = [row.id for row in connection.execute(select_documents(connection, words, _DOCUMENTS + 1))]
+    own = found[:_DOCUMENTS]
     models = sa.select(registered_models.c.id).where(
         registered_models.c.namespace_id == namespace_id, registered_models.c.id.in_(own)
     )
-    return sa.or_(_VERSION.id.in_(own), _VERSION.model_id.in_(models))
+    said = sa.or_(_VERSION.id.in_(own), _VERSION.model_id.in_(models))
+    return replace(search, said=said), len(found) > _DOCUMENTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,32 +116,42 @@ class Candidate:
     tag_words: str
 
 
-def find_candidates(connection: Connection, search: Search) -> tuple[list[Candidate], dict[UUID, Candidate]]:
-    """The newest versions that hold the words and what the filter asks, by their own words or their model's; and those models."""
+def find_candidates(connection: Connection, search: Search) -> tuple[list[Candidate], dict[UUID, Candidate], bool]:
+    """The newest versions that hold the words and what the filter asks, by their own words or their model's; and those models.
+
+    The last is whether there may be more than were looked at.
+    """
     namespace_id, document = search.scope.namespace_id, search_documents.c
     found = select_documents(connection, marked(namespace_id, search.words), 2 * CANDIDATES).subquery("found")
     said = (document.words, document.name_words, document.tag_words)
     here = sa.and_(document.namespace_id == namespace_id, document.id == found.c.id)
-    models = (
-        sa.select(document.id, document.id, *said).select_from(found.join(search_documents, here)).where(document.kind == "model")
-    )
-    by_model = {row.id: Candidate(*row) for row in connection.execute(models.limit(_MODELS))}
+    documents = connection.execute(
+        sa.select(document.id, document.kind, *said).select_from(found.join(search_documents, here))
+    ).all()
+    words = {row.id: row[2:] for row in documents}
+    models = {row.id: Candidate(row.id, row.id, *row[2:]) for row in documents if row.kind == "model"}
     checks = [] if search.expression is None else [compile_condition(search.expression, search.scope).check]
     version = sa.and_(_VERSION.namespace_id == namespace_id, _VERSION.id == found.c.id)
-    own = sa.select(_VERSION.id, _VERSION.model_id, *said).select_from(
-        found.join(model_versions, version).join(search_documents, here)
-    )
-    statements = [own.where(*checks).limit(CANDIDATES)]
-    if by_model:
+    own = sa.select(_VERSION.id, _VERSION.model_id).select_from(found.join(model_versions, version)).where(*checks)
+    candidates = {
+        version_id: Candidate(version_id, model_id, *words[version_id])
+        for version_id, model_id in connection.execute(own.limit(CANDIDATES), search.parameters)
+        if version_id in words
+    }
+    full = len(documents) == 2 * CANDIDATES or len(candidates) == CANDIDATES or len(models) > _MODELS
+    if models:
         same = sa.and_(document.namespace_id == namespace_id, document.id == _VERSION.id)
-        of_models = sa.select(_VERSION.id, _VERSION.model_id, *said).select_from(model_versions.join(search_documents, same))
-        of_models = of_models.where(_VERSION.namespace_id == namespace_id, _VERSION.model_id.in_(list(by_model)), *checks)
-        statements.append(of_models.order_by(_VERSION.id.desc()).limit(CANDIDATES))
-    candidates: dict[UUID, Candidate] = {}
-    for statement in statements:
-        for row in connection.execute(statement, search.parameters):
-            candidates.setdefault(row.id, Candidate(*row))
-    return list(candidates.values()), by_model
+        of_models = (
+            sa.select(_VERSION.id, _VERSION.model_id, *said)
+            .select_from(model_versions.join(search_documents, same))
+            .where(_VERSION.namespace_id == namespace_id, _VERSION.model_id.in_(list(models)[:_MODELS]), *checks)
+            .order_by(_VERSION.id.desc())
+            .limit(CANDIDATES)
+        )
+        rows = connection.execute(of_models, search.parameters).all()
+        full = full or len(rows) == CANDIDATES
+        candidates = {row.id: Candidate(*row) for row in rows} | candidates
+    return list(candidates.values()), models, full
 
 
 def find_versions(connection: Connection, namespace_id: int, ids: Sequence[UUID]) -> dict[UUID, AnyRow]:

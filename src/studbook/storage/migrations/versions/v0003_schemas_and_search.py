@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 from alembic import op
 
-from studbook.domain.words import search_row
+from studbook.domain.words import words_of_record
 from studbook.storage import tables
 from studbook.storage.dialects import (
     DETAIL_TABLE_OPTIONS,
@@ -22,6 +22,9 @@ from studbook.storage.dialects import (
     create_functions,
     create_text_index,
 )
+
+if TYPE_CHECKING:
+    from uuid import UUID
 
 revision: Final = "0003"
 down_revision: Final = "0002"
@@ -207,9 +210,14 @@ def _take_words() -> None:
     for table in (tables.registered_models, tables.model_versions):
         last: tuple[Any, ...] = (-1, None)
         while rows := connection.execute(_records_after(table, last)).all():
-            found = [{**search_row(row.namespace_id, json.loads(row.record)), "id": row.id} for row in rows]
+            found = [_words(row.namespace_id, row.id, json.loads(row.record)) for row in rows]
             connection.execute(tables.search_documents.insert(), found)
             last = (rows[-1].namespace_id, rows[-1].id)
+
+
+def _words(namespace_id: int, record_id: UUID, record: dict[str, Any]) -> dict[str, Any]:
+    found = words_of_record(namespace_id, record)
+    return {"namespace_id": namespace_id, "id": record_id, "kind": record["kind"], **found}
 
 
 def _records_after(table: sa.Table, last: tuple[Any, ...]) -> sa.Select[Any]:
