@@ -92,6 +92,9 @@ def search(
     else:
         notes = [_highlighted(version) for version in versions] if text else ()
         screen.print_table(version_rows(versions, notes), none="Nothing found.", truncated=truncated)
+    if found.truncated:
+        words = "! more records have these words than were looked at, which are the newest; look for rarer words"
+        screen.notices().print(screen.styled(words, screen.CAUTION))
     if found.building:
         names = ", ".join(found.building)
         words = f"! {names}: what was stored earlier is still put in place; nothing is missing here, but it took longer"

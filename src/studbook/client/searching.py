@@ -84,11 +84,13 @@ class Found(Iterator[FoundVersion]):
     """The versions that a search finds, fetched page after page while they are read.
 
     `building` names attributes of the question whose values are still put in their places, so that the search takes longer and
-    finds all the same; it is known once the first version was asked for.
+    finds all the same. `truncated` says that more records have the words than were looked at (the newest): look for rarer words.
+    Both are known once the first version was asked for.
     """
 
     def __init__(self, connection: Connection, params: Mapping[str, str | int | None]) -> None:
         self.building: tuple[str, ...] = ()
+        self.truncated = False
         self._versions = self._read(connection, dict(params))
 
     def __iter__(self) -> Self:
@@ -103,6 +105,7 @@ class Found(Iterator[FoundVersion]):
         while True:
             page = connection.call("GET", ("search",), params=params)
             self.building = tuple(page.get("building") or ())
+            self.truncated = bool(page.get("truncated"))
             yield from (FoundVersion.read(entry) for entry in page["items"])
             if not page.get("next_page_token"):
                 return

@@ -184,6 +184,10 @@ class SearchAnswer(BaseModel):
     items: list[FoundVersionAnswer]
     next_page_token: str | None
     building: list[str] | None = None
+    truncated: bool | None = Field(
+        default=None,
+        description="true when more records have the words than were looked at, the newest of them: look for rarer words",
+    )
     total: TotalAnswer | None = None
     facets: dict[str, FacetAnswer] | None = None
 

@@ -378,12 +378,14 @@ BEGIN
         RETURN raw;
     ELSIF kind = 'number' AND type = 'number' THEN
         RETURN raw;
-    ELSIF kind = 'integer' AND type = 'number' AND raw::numeric = trunc(raw::numeric) THEN
+    ELSIF kind = 'integer' AND type = 'number' AND raw::numeric = trunc(raw::numeric) AND abs(raw::numeric) < 2::numeric ^ 53 THEN
         RETURN raw;
     ELSIF kind = 'boolean' AND type = 'boolean' THEN
         RETURN CASE raw WHEN 'true' THEN '1' ELSE '0' END;
     ELSIF kind = 'timestamp' AND type = 'string'
-        AND raw ~ '^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)$' THEN
+        AND raw ~ '^\d{4}-\d\d-\d\d[Tt ]([01]\d|2[0-3])(:[0-5]\d){2}(\.\d{1,9})?([Zz]|[+-](0\d|1[0-5]):[0-5]\d)$' THEN
+        -- Digits after the sixth are left out, not rounded.
+        raw := regexp_replace(raw, '(\.\d{6})\d+', '\1');
         RETURN to_char(raw::timestamptz AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"');
     ELSIF kind = 'date' AND type = 'string' AND raw ~ '^\d{4}-\d\d-\d\d$' THEN
         RETURN to_char(raw::date, 'YYYY-MM-DD');
@@ -396,7 +398,7 @@ BEGIN
         END IF;
     END IF;
     RETURN NULL;
-EXCEPTION WHEN datetime_field_overflow OR invalid_datetime_format THEN
+EXCEPTION WHEN data_exception THEN
     RETURN NULL;
 END $$
 """

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from studbook.storage.schemas import PublishedVersion
 
 _KEPT: Final = 1000
+# A model's choice of a definition that leaves every version open.
+ANY_VERSION: Final = {"min_version": None, "max_version": None}
 ValueT = TypeVar("ValueT")
 
 

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Final
 
 from studbook.domain.errors import ConflictError
 from studbook.schemas.definition import Store, ValueType
 from studbook.services.reading import missing_definition
 from studbook.services.schemas.contracts import load_maps
+from studbook.services.searching.catalogue import load_askable
 from studbook.services.searching.questions import Question
 from studbook.services.searching.searching import show_sql
 from studbook.storage import schemas as storage
 from studbook.storage.side_tables import column_type, index_name
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from sqlalchemy.engine import Connection
 
     from studbook.domain.canonical import JsonObject
     from studbook.schemas.storage_map import StorageMap, StoredAttribute
-    from studbook.storage.graph import AnyRow
+    from studbook.services.searching.catalogue import Askable
 
 # How a rule will see the type: the names of CEL.
 RULE_TYPES: Final = {
@@ -65,16 +63,17 @@ def explain(connection: Connection, namespace_id: int, name: str) -> JsonObject:
         message = f"no version of {name!r} is published yet, so its attributes have no places"
         raise ConflictError.at("", "schema_unpublished", message)
     jobs = storage.list_backfills(connection, namespace_id, head.id)
+    askable = load_askable(connection, namespace_id)
     return {
         "schema": name,
         "table": f"schema_{storage_map.number}" if storage_map.columns else None,
-        "attributes": [_explain(connection, namespace_id, storage_map, stored, jobs) for stored in storage_map.attributes],
+        "attributes": [_explain(connection, namespace_id, storage_map, stored, askable) for stored in storage_map.attributes],
         "work": [{"done": job.done, "total": job.total, "started_at": job.started_at, "fault": job.fault} for job in jobs],
     }
 
 
 def _explain(
-    connection: Connection, namespace_id: int, storage_map: StorageMap, stored: StoredAttribute, jobs: Sequence[AnyRow]
+    connection: Connection, namespace_id: int, storage_map: StorageMap, stored: StoredAttribute, askable: Askable
 ) -> JsonObject:
     if stored.store is Store.COLUMN:
         table, column = f"schema_{storage_map.number}", stored.column
@@ -99,16 +98,12 @@ def _explain(
         "aggregate": stored.described.aggregate,
         "deprecated": stored.described.deprecated,
         "since": stored.since,
-        "state": "ready" if not any(_waits(job, stored.id) for job in jobs) else "building",
+        "state": "building" if stored.id in askable.waiting.get(storage_map.schema_id, ()) else "ready",
         "rule_type": RULE_TYPES[stored.type],
         "export": stored.described.export,
         "filter": question.filter if question else None,
-        "sql": show_sql(connection, namespace_id, question) if question else None,
+        "sql": show_sql(connection, namespace_id, question, askable) if question else None,
     }
-
-
-def _waits(job: AnyRow, attribute: int) -> bool:
-    return job.attributes is None or attribute in json.loads(job.attributes)
 
 
 def _example(storage_map: StorageMap, stored: StoredAttribute) -> Question | None:

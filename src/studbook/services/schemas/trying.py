@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+from uuid import UUID
 
 from studbook.domain.errors import InvalidDocumentError, NotFoundError
 from studbook.domain.names import Kind
 from studbook.schemas.definition import Describes
 from studbook.schemas.inference import infer
-from studbook.schemas.standards import UnknownStandardError, load_standard
-from studbook.schemas.storage_map import described_version
-from studbook.schemas.validation import compile_validator
+from studbook.schemas.standards import UnknownStandardError, list_standards, load_standard
+from studbook.schemas.storage_map import StorageMap, compile_map, described_version
+from studbook.schemas.validation import Validator, compile_validator
 from studbook.services.ingestion.resolution import load_record
 from studbook.services.reading import missing_definition
-from studbook.services.schemas.contracts import load_maps
+from studbook.services.schemas.contracts import ANY_VERSION, choose_version, find_contract, read_attributes
 from studbook.services.schemas.definitions import find_version_row
 from studbook.services.schemas.judging import compare, judge_stored
 from studbook.storage import reading
@@ -22,54 +23,55 @@ from studbook.storage import schemas as storage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from uuid import UUID
 
     from sqlalchemy.engine import Connection
 
     from studbook.domain.canonical import JsonObject
-    from studbook.domain.errors import Violation
 
 # Enough to see every shape there is.
-INFERRED_FROM = 100_000
+INFERRED_FROM: Final = 100_000
+# What is not adopted has no table.
+_NOWHERE: Final = UUID(int=0)
 
 
 def validate(connection: Connection, namespace_id: int, name: str, place: str | None, document: object) -> JsonObject:
     """Hold a document against a version of a definition (its newest published one), without storing anything."""
-    found = _find_schema(connection, namespace_id, name, place)
-    faults = compile_validator(found["json_schema"]).find_faults(document)
-    faults += _misplaced(connection, namespace_id, name, document, faults)
-    return {
-        "schema": name,
-        "version": found["number"],
-        "valid": not faults,
-        "errors": [fault.as_json() for fault in faults],
-    }
+    number, validator, storage_map = _find_version(connection, namespace_id, name, place)
+    faults = validator.find_faults(document)
+    if not faults and isinstance(document, dict):
+        faults = storage_map.find_faults(document, ())
+    return {"schema": name, "version": number, "valid": not faults, "errors": [fault.as_json() for fault in faults]}
 
 
-def _misplaced(
-    connection: Connection, namespace_id: int, name: str, document: object, faults: list[Violation]
-) -> list[Violation]:
-    head = storage.find_definition(connection, namespace_id, name)
-    storage_map = load_maps(connection, namespace_id, [head.id]).get(head.id) if head else None
-    if faults or storage_map is None or not isinstance(document, dict):
-        return []
-    return storage_map.find_faults(document, ())
-
-
-def _find_schema(connection: Connection, namespace_id: int, name: str, place: str | None) -> JsonObject:
-    """A version's content: that of a place, else the newest published one, else the draft; or a definition that is shipped."""
+def _find_version(connection: Connection, namespace_id: int, name: str, place: str | None) -> tuple[int, Validator, StorageMap]:
+    """A version of a place, else the newest published one, else the draft; or one that is shipped and was not adopted."""
     head = storage.find_definition(connection, namespace_id, name)
     if head is None:
-        try:
-            standard = load_standard(name, int(place) if place and place.isdigit() else None)
-        except UnknownStandardError:
-            raise missing_definition(name) from None
-        return {"json_schema": standard.json_schema, "number": int(place) if place and place.isdigit() else 1}
+        return _find_shipped(name, place)
     if place is None:
-        published = storage.list_published(connection, namespace_id, [head.id])
-        current = [version for version in published if version.status == storage.PUBLISHED] or published
-        place = str(current[-1].number) if current else "latest"
-    return load_record(find_version_row(connection, namespace_id, name, place)[1].record)
+        newest = choose_version(storage.list_published(connection, namespace_id, [head.id]), ANY_VERSION)
+        place = str(newest.number) if newest else "latest"
+    row = find_version_row(connection, namespace_id, name, place)[1]
+    contract = find_contract(connection, namespace_id, head.id, row.number)
+    if contract is not None:
+        return contract.number, contract.validator, contract.storage_map
+    record = load_record(row.record)
+    attributes = read_attributes(record) if _is_of_versions(record) else []
+    drafted = compile_map(head.id, name, head.number, [(row.number, attributes)])
+    return row.number, compile_validator(record["json_schema"]), drafted
+
+
+def _find_shipped(name: str, place: str | None) -> tuple[int, Validator, StorageMap]:
+    versions = list_standards().get(name)
+    if versions is None:
+        raise missing_definition(name)
+    number = versions[-1] if place in (None, "latest") else int(place) if place and place.isdigit() else 0
+    try:
+        shipped = load_standard(name, number)
+    except UnknownStandardError as error:
+        raise NotFoundError(str(error)) from None
+    attributes = shipped.attributes if shipped.describes is Describes.MODEL_VERSION else ()
+    return number, compile_validator(shipped.json_schema), compile_map(_NOWHERE, name, 0, [(number, attributes)])
 
 
 def report(connection: Connection, namespace_id: int, name: str, place: str) -> JsonObject:

@@ -15,7 +15,7 @@ from studbook.storage.searching.facets import FACETS
 from studbook.storage.searching.scope import Attribute
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from uuid import UUID
 
     from sqlalchemy.engine import Connection
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from studbook.domain.canonical import JsonObject
     from studbook.filters.tree import Expression, Field
     from studbook.schemas.storage_map import StorageMap, StoredAttribute
-    from studbook.storage.graph import AnyRow
 
 FIELDS: Final = {
     "model": FieldType.TEXT,
@@ -71,20 +70,21 @@ _PLAIN: Final = Catalogue(FIELDS, OPEN_SETS, _REFUSED)
 
 @dataclass(frozen=True, slots=True)
 class Askable:
-    """What can be asked, and where the attributes among it are kept."""
+    """What can be asked, where the attributes among it are kept, and which of each definition are not in their places yet."""
 
     catalogue: Catalogue
     attributes: dict[str, Attribute]
+    waiting: dict[UUID, frozenset[int]]
 
 
 def load_askable(connection: Connection, namespace_id: int, first_words: Iterator[str] | None = None) -> Askable:
     """What a namespace's versions can be asked by; its definitions are not read when `first_words` of names mean none of them."""
     if first_words is not None and all(word in _FIRST_WORDS for word in first_words):
-        return Askable(_PLAIN, {})
-    maps = list(load_maps(connection, namespace_id).values())
-    pending = storage.list_backfills(connection, namespace_id)
+        return Askable(_PLAIN, {}, {})
+    maps = load_maps(connection, namespace_id)
+    waiting = _find_waiting(connection, namespace_id, maps)
     names: dict[str, list[tuple[StorageMap, StoredAttribute]]] = {}
-    for storage_map in maps:
+    for storage_map in maps.values():
         for name, stored in storage_map.by_name.items():
             names.setdefault(name, []).append((storage_map, stored))
     listed, open_sets, refused = dict(FIELDS), dict(OPEN_SETS), dict(_REFUSED)
@@ -101,18 +101,21 @@ def load_askable(connection: Connection, namespace_id: int, first_words: Iterato
                 else:
                     refused[asked] = _NOT_ASKED[stored.store].format(schema=storage_map.schema)
                     continue
-                attributes[asked] = Attribute(storage_map, stored, ready=_is_ready(storage_map.schema_id, stored.id, pending))
-    return Askable(Catalogue(listed, open_sets, refused), attributes)
+                attributes[asked] = Attribute(storage_map, stored, ready=stored.id not in waiting.get(storage_map.schema_id, ()))
+    return Askable(Catalogue(listed, open_sets, refused), attributes, waiting)
 
 
 _FIRST_WORDS: Final = frozenset({name.partition(".")[0] for name in (*FIELDS, *OPEN_SETS)})
 
 
-def _is_ready(schema_id: UUID, attribute: int, pending: Sequence[AnyRow]) -> bool:
-    """Whether no work is going on that an attribute waits for."""
-    return not any(
-        job.schema_id == schema_id and (job.attributes is None or attribute in json.loads(job.attributes)) for job in pending
-    )
+def _find_waiting(connection: Connection, namespace_id: int, maps: dict[UUID, StorageMap]) -> dict[UUID, frozenset[int]]:
+    """The attributes of each definition that work is going on for: those that a piece of work names, or all."""
+    waiting: dict[UUID, frozenset[int]] = {}
+    for job in storage.list_backfills(connection, namespace_id):
+        every = [stored.id for stored in maps[job.schema_id].attributes] if job.schema_id in maps else []
+        named = every if job.attributes is None else json.loads(job.attributes)
+        waiting[job.schema_id] = waiting.get(job.schema_id, frozenset()) | frozenset(named)
+    return waiting
 
 
 def fields_of(expression: Expression | None) -> Iterator[Field]:

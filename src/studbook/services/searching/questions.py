@@ -56,13 +56,13 @@ class Understood:
     building: list[str]
 
 
-def understand(connection: Connection, namespace_id: int, question: Question) -> Understood:
-    """What a question means in a namespace.
+def understand(connection: Connection, namespace_id: int, question: Question, askable: Askable | None = None) -> Understood:
+    """What a question means in a namespace; `askable` is what can be asked there, when it was loaded already.
 
     Raises MalformedInputError with everything that is wrong with it, and what was perhaps meant.
     """
     parsed = parse_filter(question.filter) if question.filter and not question.filter.isspace() else None
-    askable = load_askable(connection, namespace_id, _first_words(question, parsed))
+    askable = askable or load_askable(connection, namespace_id, _first_words(question, parsed))
     expression = check(parsed, askable.catalogue) if parsed is not None else None
     order = parse_order(question.order_by, askable.catalogue) if question.order_by else None
     roots = _find_roots(connection, namespace_id, expression)

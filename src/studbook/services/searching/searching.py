@@ -106,9 +106,9 @@ def _groups(database: Database, search: Search, found: Sequence[AnyRow]) -> Iter
             raise UnavailableError(message)
 
 
-def show_sql(connection: Connection, namespace_id: int, question: Question) -> str:
+def show_sql(connection: Connection, namespace_id: int, question: Question, askable: Askable) -> str:
     """The statement that a search begins with, as its engine gets it."""
-    return finding.show_sql(connection, understand(connection, namespace_id, question).search)
+    return finding.show_sql(connection, understand(connection, namespace_id, question, askable).search)
 
 
 _RANKS: Final[dict[FieldType | None, Any]] = {
