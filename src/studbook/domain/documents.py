@@ -25,6 +25,7 @@ from studbook.domain.types import (
     Name,
     Place,
     Reference,
+    Role,
     Scalar,
     Tags,
     Text,
@@ -360,11 +361,18 @@ class Access(StrEnum):
 
 
 class NewToken(Document):
-    """A token to be made."""
+    """A token to be made: for a program, or for a person who decides (see `principal`)."""
 
     name: Label
     access: Annotated[Access, Field(strict=False)]
     expires_at: Timestamp | None = None
+    # Who uses it, by a lasting name such as a login: all tokens of a principal are one person. By default the token itself.
+    principal: Label | None = None
+    # The name under the signatures of the person.
+    printed_name: Label | None = None
+    roles: Annotated[tuple[Role, ...], Field(strict=False, max_length=20)] = ()
+    # Whether a signing secret is made too, with which the person signs decisions.
+    signing: bool = False
 
 
 # A reason is kept in the log for ever, so it must not be personal itself.

@@ -50,6 +50,21 @@ class Kind(StrEnum):
     LEGAL_HOLD = "legal_hold"
     SCHEMA = "schema"
     SCHEMA_VERSION = "schema_version"
+    POLICY = "policy"
+    POLICY_VERSION = "policy_version"
+    VERDICT = "verdict"
+    CHANGE_REQUEST = "change_request"
+    ATTESTATION = "attestation"
+    WAIVER = "waiver"
+    FINDING = "finding"
+    RECALL = "recall"
+    REVIEW = "review"
+
+
+# Records that say something of another.
+STATEMENT_KINDS: Final = (
+    Kind.VERDICT, Kind.CHANGE_REQUEST, Kind.ATTESTATION, Kind.WAIVER, Kind.FINDING, Kind.RECALL, Kind.REVIEW,
+)  # fmt: skip
 
 
 def find_name_fault(name: str) -> str | None:
@@ -97,6 +112,11 @@ def dataset_name(dataset: str) -> str:
 def dataset_version_name(dataset: str, number: int) -> str:
     """`datasets/churn-train/versions/1`."""
     return f"datasets/{quoted(dataset)}/versions/{number}"
+
+
+def policy_name(policy: str) -> str:
+    """`policies/baseline`."""
+    return f"policies/{quoted(policy)}"
 
 
 def run_name(run_id: UUID) -> str:

@@ -65,8 +65,11 @@ def personal_pointers(record: JsonObject) -> Iterator[str]:
             for field in ("name", "email"):
                 if owner[field] is not None:
                     yield pointer(("owners", position, field))
-    elif kind == Kind.TOKEN and record["title"] is not None:
-        yield "/title"
+    elif kind == Kind.TOKEN:
+        if record["title"] is not None:
+            yield "/title"
+        if (record.get("person") or {}).get("printed_name") is not None:
+            yield "/person/printed_name"
     for marked in record.get("personal") or ():
         if find_at(record, marked) is not None:
             yield marked

@@ -123,4 +123,6 @@ Identifiers = Annotated[
     AfterValidator(_read_identifiers),
 ]
 Attributes = dict[str, Any]
+# What a person acts as where decisions are made: validator, risk-officer.
+Role = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,63}$")]
 Count = Annotated[int, Field(ge=0)]

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from studbook.domain.types import Document, Label, Text
+from studbook.domain.types import Document, Label, Role, Text
 from studbook.governance.gates import Gate
 
 POLICY_SCHEMA = "studbook.dev/policy/v1"
@@ -19,13 +19,11 @@ POLICY_NAME_PATTERN = r"^[a-z][a-z0-9-]{0,63}(\.[a-z][a-z0-9-]{0,63}){0,3}$"
 RULE_NAME_PATTERN = r"^[a-z][a-z0-9_-]{0,63}$"
 IDENTIFIER_PATTERN = r"^[a-z][a-z0-9_]{0,63}$"
 CONTROL_PATTERN = r"^[a-z0-9-]{1,64}:[A-Za-z0-9().,_/-]{1,64}$"
-ROLE_PATTERN = r"^[a-z][a-z0-9-]{0,63}$"
 
 PolicyName = Annotated[str, Field(pattern=POLICY_NAME_PATTERN, max_length=128)]
 RuleName = Annotated[str, Field(pattern=RULE_NAME_PATTERN)]
 Identifier = Annotated[str, Field(pattern=IDENTIFIER_PATTERN)]
 Control = Annotated[str, Field(pattern=CONTROL_PATTERN)]
-Role = Annotated[str, Field(pattern=ROLE_PATTERN)]
 Expression = Annotated[str, Field(min_length=1, max_length=EXPRESSION_LIMIT)]
 # A name, or a pattern in which `*` stands for anything.
 Pattern = Annotated[str, Field(min_length=1, max_length=256)]

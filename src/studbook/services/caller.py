@@ -22,6 +22,16 @@ class Caller:
     access: Access
     authenticated_by: str
     request_id: str = ""
+    # Who stands behind the actor, as what they decide, and with which key they sign.
+    principal: str = ""
+    roles: frozenset[str] = frozenset()
+    printed_name: str | None = None
+    signing_key: str | None = None
+
+    def __post_init__(self) -> None:
+        """A caller of whom nothing more is known stands for itself."""
+        if not self.principal:
+            object.__setattr__(self, "principal", self.actor)
 
     def require(self, access: Access) -> None:
         """Raise PermissionDeniedError unless the caller's token allows `access`."""

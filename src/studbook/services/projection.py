@@ -41,6 +41,7 @@ BELONGS_TO: Final = {
     Kind.DATASET_VERSION: "dataset_id",
     Kind.RUN: "experiment_id",
     Kind.SCHEMA_VERSION: "schema_id",
+    Kind.POLICY_VERSION: "policy_id",
 }
 
 
@@ -84,9 +85,16 @@ def _token(record: JsonObject) -> dict[str, Any]:
         "hint": record["hint"],
         "token_hash": bytes.fromhex(record["token_hash"].removeprefix("sha256:")),
         "access": record["access"],
+        "person": canonical_json(person).decode() if (person := record.get("person")) else None,
         "expires_at": record["expires_at"],
         "revoked_at": record["revoked_at"],
     }
+
+
+def _statement(record: JsonObject) -> dict[str, Any]:
+    """What is said of another record; `subject` names it."""
+    subject_id = record["subject"]["id"]
+    return {"subject_id": UUID(subject_id) if subject_id else None, "status": record["status"]}
 
 
 _COLUMNS: Final[Mapping[Kind, Callable[[JsonObject], dict[str, Any]]]] = {
@@ -104,6 +112,15 @@ _COLUMNS: Final[Mapping[Kind, Callable[[JsonObject], dict[str, Any]]]] = {
     Kind.SCHEMA_VERSION: lambda record: {"number": record["number"], "status": record["status"]},
     Kind.RETENTION_CLASS: lambda record: {"name": record["class"]},
     Kind.LEGAL_HOLD: lambda record: {"subject_id": UUID(record["subject_id"]), "released_at": record["released_at"]},
+    Kind.POLICY: lambda record: {"name": record["policy"]},
+    Kind.POLICY_VERSION: lambda record: {"number": record["number"], "status": record["status"]},
+    Kind.VERDICT: _statement,
+    Kind.CHANGE_REQUEST: _statement,
+    Kind.ATTESTATION: _statement,
+    Kind.WAIVER: _statement,
+    Kind.FINDING: _statement,
+    Kind.RECALL: _statement,
+    Kind.REVIEW: _statement,
 }
 
 

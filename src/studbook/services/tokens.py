@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,7 @@ from studbook.domain.ids import new_id
 from studbook.domain.names import Kind
 from studbook.domain.tokens import is_token, make_token, token_hash, token_hint
 from studbook.domain.types import format_time
+from studbook.governance.signatures import public_key_of
 from studbook.services.caller import DEFAULT_NAMESPACE, Caller, local_caller
 from studbook.services.ingestion.resolution import load_record
 from studbook.services.reading import Shown, get_by_id, show
@@ -36,17 +38,18 @@ _LOGIN_SPAN: Final = timedelta(hours=12)
 
 
 def create_token(database: Database, caller: Caller, document: NewToken) -> Shown:
-    """Make a token for the caller's namespace; the answer alone holds the secret."""
+    """Make a token for the caller's namespace; the answer alone holds the secret, and the signing secret if one was asked for."""
     caller.require(Access.ADMIN)
     secret = make_token()
+    secrets = {"token": secret, **({"signing_secret": make_token("sig")} if document.signing else {})}
 
     def change(transaction: Transaction) -> Shown:
         recorder = Recorder(transaction, caller)
-        token_id = stage_token(recorder, document, secret)
+        token_id = stage_token(recorder, document, secret, secrets.get("signing_secret"))
         transaction.flush()
         row = storage.find_by_id(transaction.connection, Kind.TOKEN, caller.namespace_id, token_id)
         assert row is not None  # noqa: S101 - it was just made
-        return show(row, {"token": secret}).after(recorder)
+        return show(row, secrets).after(recorder)
 
     return database.work.run(change)  # type: ignore[no-any-return]
 
@@ -91,7 +94,7 @@ def first_caller(database: Database) -> Caller:
     return local_caller(namespace_id)
 
 
-def stage_token(recorder: Recorder, document: NewToken, secret: str) -> UUID:
+def stage_token(recorder: Recorder, document: NewToken, secret: str, signing_secret: str | None = None) -> UUID:
     """Stage a token with this secret."""
     token_id = new_id()
     record: JsonObject = {
@@ -100,11 +103,23 @@ def stage_token(recorder: Recorder, document: NewToken, secret: str) -> UUID:
         "hint": token_hint(secret),
         "token_hash": f"sha256:{token_hash(secret).hex()}",
         "access": document.access.value,
+        "person": _person(document, signing_secret),
         "expires_at": document.expires_at,
         "revoked_at": None,
     }
     recorder.register(Action.TOKEN_CREATED, record)
     return token_id
+
+
+def _person(document: NewToken, signing_secret: str | None) -> JsonObject | None:
+    """Who uses a token, where that is anyone but the token itself; of the signing secret only the public key is kept."""
+    person = {
+        "principal": document.principal,
+        "printed_name": document.printed_name,
+        "roles": sorted(set(document.roles)),
+        "signing_key": public_key_of(signing_secret) if signing_secret else None,
+    }
+    return person if any(person.values()) else None
 
 
 class TokenDirectory:
@@ -160,4 +175,16 @@ def caller_of(row: Any, namespace: str, request_id: str) -> Caller:  # noqa: ANN
     if row.namespace != namespace:
         # The same words whether or not the namespace exists: a token learns nothing of others.
         raise NotFoundError(f"your token opens no namespace {namespace!r}")
-    return Caller(row.namespace_id, row.namespace, f"tokens/{row.id}", Access(row.access), "token", request_id)
+    person = json.loads(row.person) if row.person else {}
+    return Caller(
+        row.namespace_id,
+        row.namespace,
+        f"tokens/{row.id}",
+        Access(row.access),
+        "token",
+        request_id,
+        principal=person.get("principal") or "",
+        roles=frozenset(person.get("roles", ())),
+        printed_name=person.get("printed_name"),
+        signing_key=person.get("signing_key"),
+    )

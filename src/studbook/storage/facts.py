@@ -78,6 +78,7 @@ def find_token(connection: Connection, token_hash: bytes) -> AnyRow | None:
             api_tokens.c.namespace_id,
             api_tokens.c.name,
             api_tokens.c.access,
+            api_tokens.c.person,
             api_tokens.c.expires_at,
             api_tokens.c.revoked_at,
             namespaces.c.name.label("namespace"),

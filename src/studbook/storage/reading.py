@@ -11,19 +11,28 @@ from studbook.domain.names import ByAlias, ByNumber, Kind
 from studbook.storage.tables import (
     aliases,
     api_tokens,
+    attestations,
+    change_requests,
     dataset_versions,
     datasets,
     deployments,
     experiments,
+    findings,
     legal_holds,
     log_keys,
     logs,
     model_versions,
+    policies,
+    policy_versions,
+    recalls,
     registered_models,
     retention_classes,
+    reviews,
     runs,
     schema_definitions,
     schema_versions,
+    verdicts,
+    waivers,
 )
 
 if TYPE_CHECKING:
@@ -47,6 +56,15 @@ TABLES: Final = {
     Kind.LEGAL_HOLD: legal_holds,
     Kind.SCHEMA: schema_definitions,
     Kind.SCHEMA_VERSION: schema_versions,
+    Kind.POLICY: policies,
+    Kind.POLICY_VERSION: policy_versions,
+    Kind.VERDICT: verdicts,
+    Kind.CHANGE_REQUEST: change_requests,
+    Kind.ATTESTATION: attestations,
+    Kind.WAIVER: waivers,
+    Kind.FINDING: findings,
+    Kind.RECALL: recalls,
+    Kind.REVIEW: reviews,
 }
 
 

@@ -88,6 +88,8 @@ api_tokens = _table(
     _column("hint"),
     _column("token_hash", Bytes),
     _column("access"),
+    # Who uses it, and as what they decide: JSON, or null for a token that stands for itself.
+    _column("person", optional=True),
     _column("expires_at", optional=True),
     _column("revoked_at", optional=True),
     sa.UniqueConstraint("token_hash"),
@@ -548,6 +550,47 @@ legal_holds = _table(
     _column("released_at", optional=True),
     sa.Index("ix_legal_holds_subject", "namespace_id", "subject_id"),
 )
+
+policies = _table(
+    "policies",
+    *_record_columns(),
+    _column("name"),
+    _column("last_version", Integer),
+    sa.UniqueConstraint("namespace_id", "name"),
+)
+
+policy_versions = _table(
+    "policy_versions",
+    *_record_columns(),
+    _column("policy_id", UuidType),
+    _column("number", Integer),
+    _column("status"),
+    sa.UniqueConstraint("namespace_id", "policy_id", "number"),
+    sa.Index("ix_policy_versions_status", "namespace_id", "status"),
+    _belongs_to("policies", "policy_id"),
+)
+
+
+def _statements(name: str) -> sa.Table:
+    """Records that say something of another: of a version, a dataset version, a model, or a policy."""
+    return _table(
+        name,
+        *_record_columns(),
+        # Null for a version that was refused, and so is none.
+        _column("subject_id", UuidType, optional=True),
+        _column("status"),
+        sa.Index(f"ix_{name}_subject", "namespace_id", "subject_id", "id"),
+        sa.Index(f"ix_{name}_status", "namespace_id", "status", "id"),
+    )
+
+
+verdicts = _statements("verdicts")
+change_requests = _statements("change_requests")
+attestations = _statements("attestations")
+waivers = _statements("waivers")
+findings = _statements("findings")
+recalls = _statements("recalls")
+reviews = _statements("reviews")
 
 idempotency_keys = _table(
     "idempotency_keys",

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from studbook.domain.canonical import canonical_json
 from studbook.domain.errors import ConflictError
-from studbook.domain.names import Kind
+from studbook.domain.names import STATEMENT_KINDS, Kind
 from studbook.services.audit.fsck.chains import read_history
 from studbook.services.audit.fsck.findings import Layer, LogReport
 from studbook.services.audit.fsck.replay import DETAILS, NODES, owner_name
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 _ORDER: Final = (
     Kind.LOG, Kind.LOG_KEY, Kind.RETENTION_CLASS, Kind.LEGAL_HOLD, Kind.TOKEN, Kind.EXPERIMENT, Kind.DATASET,
     Kind.DATASET_VERSION, Kind.RUN, Kind.SCHEMA, Kind.SCHEMA_VERSION, Kind.MODEL, Kind.MODEL_VERSION, Kind.DEPLOYMENT,
+    Kind.POLICY, Kind.POLICY_VERSION, *STATEMENT_KINDS,
 )  # fmt: skip
 _STEP: Final = 500
 
@@ -76,7 +77,7 @@ class _Rebuilding:
         by_kind: dict[str, list[tuple[UUID, Head]]] = defaultdict(list)
         for subject_id, head in self.history.heads.items():
             by_kind[head.kind].append((subject_id, head))
-            if head.kind in (Kind.MODEL_VERSION, Kind.SCHEMA_VERSION):
+            if head.kind in (Kind.MODEL_VERSION, Kind.SCHEMA_VERSION, Kind.POLICY_VERSION):
                 model, _, number = head.name.rpartition("/versions/")
                 self.numbers[model][int(number)] = subject_id
         for kind in _ORDER:
@@ -138,7 +139,7 @@ class _Rebuilding:
         if kind in BELONGS_TO:
             owner = owner_name(kind, record)
             row[BELONGS_TO[kind]] = self.names.get(owner) if owner else None
-        if kind in (Kind.MODEL, Kind.SCHEMA):
+        if kind in (Kind.MODEL, Kind.SCHEMA, Kind.POLICY):
             row["last_version"] = max(self.numbers[record["name"]], default=0)
         return row
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from studbook.domain.canonical import canonical_json, read_canonical
 from studbook.domain.entries import opened, read_entry
-from studbook.domain.names import Kind, dataset_name, model_name, quoted
+from studbook.domain.names import Kind, dataset_name, model_name, policy_name, quoted
 from studbook.domain.series import Series
 from studbook.services.audit.fsck.findings import Layer
 from studbook.services.projection import BELONGS_TO, DETAIL_KEYS, alias_rows, columns_of, details_of
@@ -59,6 +59,8 @@ DETAILS: dict[Kind, tuple[tuple[sa.Table, str], ...]] = {
     Kind.DATASET_VERSION: ((identifiers, "record_id"),),
     Kind.RUN: ((identifiers, "record_id"),),
 }
+# What counts its versions in a column: their kind, and how their names begin.
+_COUNTED = {Kind.SCHEMA: (Kind.SCHEMA_VERSION, "schemas"), Kind.POLICY: (Kind.POLICY_VERSION, "policies")}
 
 
 @dataclass(slots=True)
@@ -114,8 +116,8 @@ class Replay:
         self._compare_details(kind, found, pending, seen)
         if kind is Kind.MODEL:
             self._compare_models(rows, found, seen)
-        if kind is Kind.SCHEMA:
-            self._compare_definitions(rows)
+        if kind in _COUNTED:
+            self._compare_counts(rows, *_COUNTED[kind])
         if kind is Kind.RUN:
             self._compare_series(found, seen)
 
@@ -219,16 +221,17 @@ class Replay:
             if row.last_version != last:
                 self._differs(row.name, f"counts {row.last_version} versions, and its last one is {last}")
 
-    def _compare_definitions(self, rows: list[AnyRow]) -> None:
+    def _compare_counts(self, rows: list[AnyRow], versions: Kind, family: str) -> None:
+        """Compare how many versions definitions or policies count with those of the log."""
         last: dict[str, int] = {}
         for head in self.history.heads.values():
-            if head.kind == Kind.SCHEMA_VERSION:
+            if head.kind == versions:
                 name, _, number = head.name.rpartition("/versions/")
                 last[name] = max(last.get(name, 0), int(number))
         for row in rows:
-            counted = last.get(f"schemas/{row.name}", 0)
+            counted = last.get(f"{family}/{row.name}", 0)
             if row.last_version != counted:
-                self._differs(f"schemas/{row.name}", f"counts {row.last_version} versions, and its last one is {counted}")
+                self._differs(f"{family}/{row.name}", f"counts {row.last_version} versions, and its last one is {counted}")
 
     def _compare_series(self, records: dict[UUID, JsonObject], seen: dict[sa.Table, int]) -> None:
         """Compute each series' chain anew: what is sealed must be as it was, and only a running run may have gone on."""
@@ -291,6 +294,8 @@ def owner_name(kind: Kind, record: JsonObject) -> str | None:
         return dataset_name(record["dataset"])
     if kind is Kind.SCHEMA_VERSION:
         return f"schemas/{record['schema']}"
+    if kind is Kind.POLICY_VERSION:
+        return policy_name(record["policy"])
     if kind is Kind.RUN and record["experiment"]:
         return f"experiments/{quoted(record['experiment'])}"
     return None
