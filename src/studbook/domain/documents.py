@@ -25,7 +25,7 @@ from studbook.domain.types import (
     Name,
     Place,
     Reference,
-    Role,
+    RoleName,
     Scalar,
     Tags,
     Text,
@@ -370,7 +370,7 @@ class NewToken(Document):
     principal: Label | None = None
     # The name under the signatures of the person.
     printed_name: Label | None = None
-    roles: Annotated[tuple[Role, ...], Field(strict=False, max_length=20)] = ()
+    roles: Annotated[tuple[RoleName, ...], Field(strict=False, max_length=20)] = ()
     # Whether a signing secret is made too, with which the person signs decisions.
     signing: bool = False
 

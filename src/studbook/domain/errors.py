@@ -5,6 +5,7 @@
     ├── InvalidDocumentError     422  well-formed, but breaks the document's rules
     ├── AuthenticationError      401  no token, or one that is unknown, expired or revoked
     ├── PermissionDeniedError    403  the token may not do this
+    ├── PolicyDeniedError        403  a policy refuses it
     ├── NotFoundError            404  nothing carries that name
     │   └── PendingError              it is recorded, and its proof is not there yet
     ├── MethodNotAllowedError    405  the address exists, the method does not
@@ -93,6 +94,18 @@ class PermissionDeniedError(StudbookError):
     status = 403
     code = "permission_denied"
     title = "Permission denied"
+
+
+class PolicyDeniedError(StudbookError):
+    """Policies refuse the action; each rule that is not met is a violation, and the verdict that says so is kept."""
+
+    status = 403
+    code = "policy_denied"
+    title = "Refused by policy"
+
+    def __init__(self, detail: str, violations: Iterable[Violation] = (), verdict: str | None = None) -> None:
+        super().__init__(detail, violations)
+        self.verdict = verdict
 
 
 class NotFoundError(StudbookError):

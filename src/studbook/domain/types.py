@@ -124,5 +124,5 @@ Identifiers = Annotated[
 ]
 Attributes = dict[str, Any]
 # What a person acts as where decisions are made: validator, risk-officer.
-Role = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,63}$")]
+RoleName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,63}$")]
 Count = Annotated[int, Field(ge=0)]

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from studbook.domain.types import Document, Label, Role, Text
+from studbook.domain.types import Document, Label, RoleName, Text
 from studbook.governance.gates import Gate
 
 POLICY_SCHEMA = "studbook.dev/policy/v1"
@@ -107,14 +107,14 @@ class Rule(Document):
     @model_validator(mode="after")
     def _says_something(self) -> Self:
         if self.message is None and self.message_expression is None:
-            raise PydanticCustomError("no_message", "give a 'message' or a 'message_expression': whoever is refused must learn why")
+            raise PydanticCustomError("no_message", "give a 'message' or a 'message_expression': who is refused must learn why")
         return self
 
 
 class RoleQuorum(Document):
     """So many distinct people with a role."""
 
-    role: Role
+    role: RoleName
     count: Annotated[int, Field(ge=1, le=20)] = 1
 
 
@@ -133,7 +133,7 @@ class Approvals(Document):
 class Waivable(Document):
     """Who may waive a rule of the policy, and for how long."""
 
-    by: Annotated[tuple[Role, ...], Field(strict=False, min_length=1, max_length=10)]
+    by: Annotated[tuple[RoleName, ...], Field(strict=False, min_length=1, max_length=10)]
     max_days: Annotated[int, Field(ge=1, le=3650)] = 90
 
 

@@ -1,4 +1,4 @@
-"""Electronic signatures: a person's signing secret is a seed of an Ed25519 key (RFC 8032), of which the registry keeps the public half.
+"""Electronic signatures: a signing secret is a seed of an Ed25519 key (RFC 8032), of which the registry keeps the public half.
 
 The secret is sent when something is signed, as a second proof of who acts beside the token, and is kept nowhere. The signature is
 over the canonical JSON (RFC 8785) of a statement, so whoever has the log can check it: the public key stands in the event that

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from studbook.domain.documents import Access, NewDeployment
-from studbook.domain.errors import ConflictError, InvalidDocumentError, NotFoundError
+from studbook.domain.errors import ConflictError, InvalidDocumentError, NotFoundError, StudbookError
 from studbook.domain.events import Action
 from studbook.domain.ids import new_id
 from studbook.domain.names import Kind, parse_reference
+from studbook.governance.gates import Gate, Passage
 from studbook.services.edges import Edge
+from studbook.services.governance.gates import Question, pass_gate, settled
+from studbook.services.governance.subjects import NOTHING, current_version, stored_version
 from studbook.services.ingestion.resolution import load_record
 from studbook.services.reading import Shown, get_by_id, get_record
 from studbook.services.recording import Recorder, check_match, heading
@@ -18,9 +22,7 @@ from studbook.storage import reading as storage
 from studbook.storage.references import Found
 
 if TYPE_CHECKING:
-    from uuid import UUID
-
-    from sqlalchemy.engine import Row
+    from sqlalchemy.engine import Connection, Row
 
     from studbook.domain.canonical import JsonObject
     from studbook.services.caller import Caller
@@ -35,23 +37,58 @@ def deploy(database: Database, caller: Caller, document: NewDeployment) -> Shown
     """
     caller.require(Access.WRITE)
 
-    def change(transaction: Transaction) -> Shown:
-        version = get_record(transaction.connection, caller.namespace_id, parse_reference(document.version), document.version)
-        if version.kind is not Kind.MODEL_VERSION:
-            message = f"{version.name} is no model version; only those are deployed"
-            raise InvalidDocumentError.at("/version", "wrong_kind", message)
-        row = storage.find_by_id(transaction.connection, Kind.MODEL_VERSION, caller.namespace_id, version.id)
-        if row is not None and load_record(row.record)["archived_at"]:
-            raise ConflictError.at("/version", "version_archived", f"{version.name} is archived; restore it before serving it")
+    def change(transaction: Transaction) -> Shown | StudbookError:
         recorder = Recorder(transaction, caller)
-        active = facts.find_active_deployment(transaction.connection, caller.namespace_id, document.target)
-        if active is not None:
-            _end(recorder, active)
-        found = _stage(recorder, document, version)
-        transaction.flush()
+        found = stage_deployment(recorder, document)
+        if isinstance(found, StudbookError):
+            return found
         return get_by_id(transaction.connection, Kind.DEPLOYMENT, caller.namespace_id, found.id).after(recorder)
 
-    return database.work.run(change)  # type: ignore[no-any-return]
+    return settled(database.work.run(change))  # type: ignore[no-any-return]
+
+
+def stage_deployment(recorder: Recorder, document: NewDeployment) -> Found | StudbookError:
+    """Stage a deployment, if policies allow it; returns it, or their refusal.
+
+    Raises NotFoundError, InvalidDocumentError, ConflictError.
+    """
+    transaction, caller = recorder.transaction, recorder.caller
+    connection, namespace_id = transaction.connection, caller.namespace_id
+    version = get_record(connection, namespace_id, parse_reference(document.version), document.version)
+    if version.kind is not Kind.MODEL_VERSION:
+        message = f"{version.name} is no model version; only those are deployed"
+        raise InvalidDocumentError.at("/version", "wrong_kind", message)
+    row = storage.find_by_id(connection, Kind.MODEL_VERSION, namespace_id, version.id)
+    if row is None:
+        raise NotFoundError(f"the record of {version.name} is gone; studbook audit fsck tells what happened")
+    record = load_record(row.record)
+    if record["archived_at"]:
+        raise ConflictError.at("/version", "version_archived", f"{version.name} is archived; restore it before serving it")
+    question = Question(
+        Passage(Gate.DEPLOY, document.target),
+        stored_version(connection, namespace_id, record, recorder.now),
+        caller,
+        recorder.now,
+        lambda: served_version(connection, namespace_id, document.target),
+    )
+    if refused := pass_gate(recorder, question):
+        return refused
+    active = facts.find_active_deployment(connection, namespace_id, document.target)
+    if active is not None:
+        _end(recorder, active)
+    found = _stage(recorder, document, version)
+    transaction.flush()
+    return found
+
+
+def served_version(connection: Connection, namespace_id: int, target: str) -> JsonObject:
+    """The version that is served on a target, as rules see it."""
+    active = facts.find_active_deployment(connection, namespace_id, target)
+    if active is None:
+        return NOTHING
+    version_id = UUID(load_record(active.record)["version"]["id"])
+    row = storage.find_by_id(connection, Kind.MODEL_VERSION, namespace_id, version_id)
+    return current_version(connection, namespace_id, row)
 
 
 def end_deployment(database: Database, caller: Caller, deployment_id: UUID, if_match: str | None) -> Shown:

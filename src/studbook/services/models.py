@@ -9,7 +9,10 @@ from uuid import UUID
 from studbook.domain.documents import Access, AliasTarget, ModelPatch
 from studbook.domain.errors import ConflictError, InvalidDocumentError, NotFoundError
 from studbook.domain.events import Action
-from studbook.domain.names import Kind, find_name_fault, parse_place, version_name
+from studbook.domain.names import ByAlias, Kind, find_name_fault, parse_place, version_name
+from studbook.governance.gates import Gate, Passage
+from studbook.services.governance.gates import Question, pass_gate, settled
+from studbook.services.governance.subjects import current_version, stored_version
 from studbook.services.ingestion.resolution import load_record
 from studbook.services.listing import page_of_values
 from studbook.services.reading import Shown, get_model, missing_version
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Row
 
     from studbook.domain.canonical import JsonObject
+    from studbook.domain.errors import StudbookError
     from studbook.services.caller import Caller
     from studbook.services.listing import Paging
     from studbook.storage.database import Database
@@ -159,31 +163,51 @@ def set_alias(database: Database, caller: Caller, model: str, alias: str, target
     if fault := find_name_fault(alias) or (None if alias != "latest" else "'latest' always means the newest version"):
         raise InvalidDocumentError.at("", "bad_alias", fault)
 
-    def change(transaction: Transaction) -> Shown:
-        row = _lock(transaction, caller, model)
-        check_match(if_match, row.revision)
-        place = parse_place(model, target.version)
-        version = storage.find_version(transaction.connection, caller.namespace_id, place)
-        if version is None:
-            raise missing_version(place)
-        if load_record(version.record)["archived_at"]:
-            message = f"{version_name(model, version.number)} is archived; restore it before an alias names it"
-            raise ConflictError.at("/version", "version_archived", message)
-        record = load_record(row.record)
-        before = record["aliases"].get(alias)
+    def change(transaction: Transaction) -> Shown | StudbookError:
         recorder = Recorder(transaction, caller)
-        if before != version.number:
-            changed = {**record, "aliases": {**record["aliases"], alias: version.number}}
-            recorder.amend(Action.ALIAS_MOVED if before else Action.ALIAS_SET, row, changed)
-            facts.delete_rows(transaction.connection, aliases, caller.namespace_id, model_id=row.id, name=alias)
-            transaction.stage(
-                aliases,
-                {"namespace_id": caller.namespace_id, "model_id": row.id, "name": alias, "version_id": version.id},
-            )
-            transaction.flush()
+        if refused := point_alias(recorder, model, alias, target.version, if_match):
+            return refused
         return show_alias(transaction.connection, caller.namespace_id, model, alias).after(recorder)
 
-    return database.work.run(change)  # type: ignore[no-any-return]
+    return settled(database.work.run(change))  # type: ignore[no-any-return]
+
+
+def point_alias(recorder: Recorder, model: str, alias: str, place_text: str, if_match: str | None = None) -> StudbookError | None:
+    """Stage that an alias names another version, if policies allow it; returns their refusal.
+
+    Raises NotFoundError, StaleRecordError, ConflictError.
+    """
+    transaction, caller = recorder.transaction, recorder.caller
+    connection, namespace_id = transaction.connection, caller.namespace_id
+    row = _lock(transaction, caller, model)
+    check_match(if_match, row.revision)
+    place = parse_place(model, place_text)
+    version = storage.find_version(connection, namespace_id, place)
+    if version is None:
+        raise missing_version(place)
+    version_record = load_record(version.record)
+    if version_record["archived_at"]:
+        message = f"{version_name(model, version.number)} is archived; restore it before an alias names it"
+        raise ConflictError.at("/version", "version_archived", message)
+    record = load_record(row.record)
+    before = record["aliases"].get(alias)
+    if before == version.number:
+        return None
+    question = Question(
+        Passage(Gate.PROMOTE, alias),
+        stored_version(connection, namespace_id, version_record, recorder.now),
+        caller,
+        recorder.now,
+        lambda: current_version(connection, namespace_id, storage.find_version(connection, namespace_id, ByAlias(model, alias))),
+    )
+    if refused := pass_gate(recorder, question):
+        return refused
+    changed = {**record, "aliases": {**record["aliases"], alias: version.number}}
+    recorder.amend(Action.ALIAS_MOVED if before else Action.ALIAS_SET, row, changed)
+    facts.delete_rows(connection, aliases, namespace_id, model_id=row.id, name=alias)
+    transaction.stage(aliases, {"namespace_id": namespace_id, "model_id": row.id, "name": alias, "version_id": version.id})
+    transaction.flush()
+    return None
 
 
 def delete_alias(database: Database, caller: Caller, model: str, alias: str, if_match: str | None) -> Shown:

@@ -34,10 +34,11 @@ class Shown:
     body: bytes
     etag: str
     events: tuple[Recorded, ...] = ()
+    verdict: JsonObject | None = None
 
     def after(self, recorder: Recorder) -> Shown:
         """The record as the answer to a write."""
-        return replace(self, events=tuple(recorder.recorded))
+        return replace(self, events=tuple(recorder.recorded), verdict=recorder.verdict)
 
 
 def show(row: Any, extra: JsonObject | None = None) -> Shown:  # noqa: ANN401 - a row of any record's table, of today or the past

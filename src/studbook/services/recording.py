@@ -64,6 +64,10 @@ class Recorder:
     caller: Caller
     now: str = field(default_factory=lambda: format_time(datetime.now(UTC)))
     recorded: list[Recorded] = field(default_factory=list)
+    # What policies said of the request, as its answer shows it.
+    verdict: JsonObject | None = None
+    # Glass was broken: gates let everything pass (the act itself is recorded as what it is).
+    unguarded: bool = False
 
     def register(
         self,

@@ -8,9 +8,13 @@ from studbook.domain.documents import Access, NewEvaluation, NewMetrics, Version
 from studbook.domain.errors import ConflictError
 from studbook.domain.events import Action
 from studbook.domain.names import ByAlias, ByNumber, Kind
+from studbook.governance.gates import Gate, Passage
 from studbook.services.edges import Edge
+from studbook.services.governance.gates import Question, pass_gate, settled
+from studbook.services.governance.subjects import stored_version
 from studbook.services.ingestion.inputs import InputStager, Staged
 from studbook.services.ingestion.planning import Planner
+from studbook.services.ingestion.proposing import predict_inputs
 from studbook.services.ingestion.resolution import Resolution, Wants, load_record
 from studbook.services.ingestion.versions import metric_entries
 from studbook.services.models import archived_at, archiving_action, merge_tags
@@ -25,6 +29,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Row
 
     from studbook.domain.canonical import JsonObject
+    from studbook.domain.errors import StudbookError
     from studbook.services.caller import Caller
     from studbook.services.ingestion.planning import Plan
     from studbook.storage.database import Database
@@ -48,20 +53,42 @@ def change_version(
     """
     caller.require(Access.WRITE)
 
-    def change(transaction: Transaction) -> Shown:
+    def change(transaction: Transaction) -> Shown | StudbookError:
         row = _lock(transaction, caller, place)
         check_match(if_match, row.revision)
         record = load_record(row.record)
         recorder = Recorder(transaction, caller)
-        changed = _patched(recorder, row, record, patch)
-        if changed != record:
-            check_change(transaction.connection, caller.namespace_id, record, changed)
-            action = archiving_action(record, changed, Action.VERSION_ARCHIVED, Action.VERSION_RESTORED, Action.VERSION_CHANGED)
-            recorder.amend(action, row, changed)
+        if refused := apply_patch(recorder, row, record, patch):
+            return refused
         transaction.flush()
         return _show(transaction, caller, record).after(recorder)
 
-    return database.work.run(change)  # type: ignore[no-any-return]
+    return settled(database.work.run(change))  # type: ignore[no-any-return]
+
+
+def apply_patch(recorder: Recorder, row: Row[Any], record: JsonObject, patch: VersionPatch) -> StudbookError | None:
+    """Stage a change of a locked version, if policies allow it; returns their refusal.
+
+    Raises ConflictError when a version with an alias would be archived.
+    """
+    changed = _patched(recorder, row, record, patch)
+    if changed == record:
+        return None
+    check_change(recorder.transaction.connection, recorder.caller.namespace_id, record, changed)
+    action = archiving_action(record, changed, Action.VERSION_ARCHIVED, Action.VERSION_RESTORED, Action.VERSION_CHANGED)
+    gate = Gate.ARCHIVE if action is Action.VERSION_ARCHIVED else Gate.CHANGE
+    if refused := _pass_gate(recorder, gate, record, changed):
+        return refused
+    recorder.amend(action, row, changed)
+    return None
+
+
+def _pass_gate(recorder: Recorder, gate: Gate, record: JsonObject, changed: JsonObject) -> StudbookError | None:
+    connection, namespace_id = recorder.transaction.connection, recorder.caller.namespace_id
+    # What is archived is judged, and approved, as it stands.
+    judged = record if gate is Gate.ARCHIVE else changed
+    subject = stored_version(connection, namespace_id, judged, recorder.now, old=record)
+    return pass_gate(recorder, Question(Passage(gate), subject, recorder.caller, recorder.now))
 
 
 def _patched(recorder: Recorder, row: Row[Any], record: JsonObject, patch: VersionPatch) -> JsonObject:
@@ -105,7 +132,7 @@ def _evaluate(
 ) -> tuple[JsonObject, Shown]:
     caller.require(Access.WRITE)
 
-    def change(transaction: Transaction) -> tuple[JsonObject, Shown]:
+    def change(transaction: Transaction) -> tuple[JsonObject, Shown] | StudbookError:
         row = _lock(transaction, caller, place)
         check_match(if_match, row.revision)
         record = load_record(row.record)
@@ -118,8 +145,11 @@ def _evaluate(
         measured_on = planner.plan_metrics(("metrics",), document.metrics, document.datasets)
         plan = planner.finish(plan)
         recorder = Recorder(transaction, caller)
+        predicted = metric_entries(document.metrics, measured_on, predict_inputs(resolution, plan), recorder.now)
+        if refused := _pass_gate(recorder, Gate.CHANGE, record, {**record, "metrics": record["metrics"] + predicted}):
+            return refused
         staged, edges = _stage_run(recorder, resolution, document, plan, row, record)
-        entries = metric_entries(document.metrics, measured_on, staged, recorder.now)
+        entries = metric_entries(document.metrics, measured_on, [entry.found for entry in staged.inputs], recorder.now)
         changed = {**record, "metrics": record["metrics"] + entries}
         check_change(transaction.connection, caller.namespace_id, record, changed)
         recorder.amend(action, row, changed, edges=edges)
@@ -133,7 +163,7 @@ def _evaluate(
         }
         return answer, _show(transaction, caller, record).after(recorder)
 
-    return database.work.run(change)  # type: ignore[no-any-return]
+    return settled(database.work.run(change))  # type: ignore[no-any-return]
 
 
 def _stage_run(

@@ -16,6 +16,9 @@ from studbook.domain.errors import ConflictError, NotFoundError
 from studbook.domain.events import Action
 from studbook.domain.names import Kind
 from studbook.domain.privacy import blanked
+from studbook.governance.gates import Gate, Passage
+from studbook.services.governance.gates import Question, pass_gate, settled
+from studbook.services.governance.subjects import plain_subject
 from studbook.services.history import get_subject
 from studbook.services.ingestion.resolution import load_record
 from studbook.services.reading import Shown
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from studbook.domain.documents import NewErasure
+    from studbook.domain.errors import StudbookError
     from studbook.services.caller import Caller
     from studbook.services.recording import Recorded
     from studbook.storage.database import Database
@@ -46,6 +50,7 @@ def erase(database: Database, caller: Caller, request: NewErasure) -> Shown:
     """
     caller.require(Access.ADMIN)
     value = canonical_json(request.value) if request.value is not None else None
+    settled(database.work.run(partial(_ask, caller, request)))
     with database.read() as connection:
         subject_id = get_subject(connection, caller.namespace_id, request.subject) if request.subject is not None else None
         found = retention.list_personal(connection, caller.namespace_id, subject_id=subject_id, value=value)
@@ -61,6 +66,15 @@ def erase(database: Database, caller: Caller, request: NewErasure) -> Shown:
             events += recorded
     answer = {"values": erased, "subjects": len(subjects), "events": [event.as_json() for event in events]}
     return Shown(json.dumps(answer).encode(), "", tuple(events))
+
+
+def _ask(caller: Caller, request: NewErasure, transaction: Transaction) -> StudbookError | None:
+    """What policies say of an erasure; it is asked once, before the first value is gone."""
+    recorder = Recorder(transaction, caller)
+    name = request.subject or "personal values"
+    record = {"name": name, "kind": "erasure", "subject": request.subject, "reason": request.reason}
+    question = Question(Passage(Gate.ERASE), plain_subject(Kind.NAMESPACE, record), caller, recorder.now, reason=request.reason)
+    return pass_gate(recorder, question)
 
 
 def check_held(connection: Connection, namespace_id: int, subjects: Sequence[UUID]) -> None:

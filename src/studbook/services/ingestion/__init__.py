@@ -16,8 +16,11 @@ from studbook.domain.canonical import JsonObject, canonical_json
 from studbook.domain.documents import Access, IngestDocument
 from studbook.domain.errors import IdempotencyConflictError, StudbookError, Violation
 from studbook.domain.names import model_name
+from studbook.governance.gates import Gate, Passage
+from studbook.services.governance.gates import Gates, Question, record_verdict, refusal
 from studbook.services.ingestion.inputs import InputStager
 from studbook.services.ingestion.planning import Planner
+from studbook.services.ingestion.proposing import propose
 from studbook.services.ingestion.resolution import Resolution, Wants
 from studbook.services.ingestion.versions import stage_model, stage_version
 from studbook.services.reading import record_etag
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from studbook.services.caller import Caller
+    from studbook.services.governance.gates import Verdict
     from studbook.services.ingestion.planning import Plan
     from studbook.storage.database import Database
     from studbook.storage.unit_of_work import Transaction
@@ -92,10 +96,11 @@ def ingest_many(transaction: Transaction, ingestions: Sequence[Ingestion]) -> li
             keys.add(ingestion.idempotency_key)
     answers = storage.find_answers(transaction.connection, namespace_id, keys) if keys else {}
     resolution = Resolution(transaction.connection, namespace_id, wants)
+    gates = Gates(transaction.connection, namespace_id, ingestions[0].caller.namespace)
     outcomes: list[Answer | StudbookError] = []
     for ingestion in ingestions:
         try:
-            outcomes.append(_ingest_once(transaction, resolution, ingestion, answers))
+            outcomes.append(_ingest_once(transaction, resolution, ingestion, answers, gates))
         except StudbookError as refusal:
             outcomes.append(refusal)
     transaction.flush()
@@ -105,8 +110,13 @@ def ingest_many(transaction: Transaction, ingestions: Sequence[Ingestion]) -> li
 
 
 def _ingest_once(
-    transaction: Transaction, resolution: Resolution, ingestion: Ingestion, answers: dict[str, tuple[bytes, bytes]]
-) -> Answer:
+    transaction: Transaction,
+    resolution: Resolution,
+    ingestion: Ingestion,
+    answers: dict[str, tuple[bytes, bytes]],
+    gates: Gates,
+) -> Answer | StudbookError:
+    """Record a document; a refusal by policies is returned and not raised, for its verdict is stored."""
     key = ingestion.idempotency_key
     if key is not None and (known := answers.get(key)):
         digest, body = known
@@ -116,7 +126,10 @@ def _ingest_once(
         return Answer(body, replayed=True)
     plan = Planner(resolution).plan(ingestion.document)
     recorder = Recorder(transaction, ingestion.caller)
-    body = json.dumps(_stage(recorder, resolution, ingestion.document, plan), ensure_ascii=False).encode()
+    verdict = _ask(recorder, resolution, ingestion.document, plan, gates)
+    if verdict is not None and verdict.outcome == "deny":
+        return refusal(verdict, record_verdict(recorder, verdict))
+    body = json.dumps(_stage(recorder, resolution, ingestion.document, plan, verdict), ensure_ascii=False).encode()
     if key is not None:
         answers[key] = (ingestion.body_digest, body)
         transaction.stage(
@@ -132,7 +145,17 @@ def _ingest_once(
     return Answer(body)
 
 
-def _stage(recorder: Recorder, resolution: Resolution, document: IngestDocument, plan: Plan) -> JsonObject:
+def _ask(recorder: Recorder, resolution: Resolution, document: IngestDocument, plan: Plan, gates: Gates) -> Verdict | None:
+    """What policies say of the version that a document would register."""
+    if document.version is None or not gates.concern(Gate.REGISTER):
+        return None
+    subject = propose(recorder, resolution, document, plan)
+    return gates.ask(Question(Passage(Gate.REGISTER), subject, recorder.caller, recorder.now))
+
+
+def _stage(
+    recorder: Recorder, resolution: Resolution, document: IngestDocument, plan: Plan, verdict: Verdict | None
+) -> JsonObject:
     stager = InputStager(recorder, resolution)
     staged = stager.stage(document.run, plan, sealing=document.version is not None)
     edges = list(staged.edges)
@@ -143,6 +166,9 @@ def _stage(recorder: Recorder, resolution: Resolution, document: IngestDocument,
         edges += drawn
         model = {"name": model_name(document.model.name), "id": str(head.id), "created": created}
         version = {"name": found.name, "id": str(found.id), "number": number, "etag": record_etag(found.id, 1, {"aliases": []})}
+        if verdict is not None:
+            verdict.question.subject.id = found.id
+            record_verdict(recorder, verdict)
     run = staged.run
     return {
         "model": model,
@@ -152,4 +178,5 @@ def _stage(recorder: Recorder, resolution: Resolution, document: IngestDocument,
         "edges": [edge.as_json() for edge in edges],
         "events": [event.as_json() for event in recorder.recorded],
         "warnings": [warning.as_json() for warning in plan.warnings],
+        "verdict": recorder.verdict,
     }

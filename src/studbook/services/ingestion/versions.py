@@ -60,7 +60,7 @@ def stage_version(
     sources = [parent for parent, _ in plan.parents]
     sources += [staged.run] if staged.run else [entry.found for entry in staged.inputs]
     found = Found(new_id(), Kind.MODEL_VERSION, version_name(model, number), following(sources))
-    record = _version_record(recorder, part, plan, staged, found, model, number)
+    record = version_record(recorder, part, plan, staged, found, model, number)
     edges = [Edge(parent, found, relation) for parent, relation in plan.parents]
     if staged.run:
         edges.append(Edge(staged.run, found, "output"))
@@ -80,12 +80,12 @@ def stage_version(
 
 
 def metric_entries(
-    metrics: Sequence[Metric], measured_on: Sequence[Found | int | None], staged: Staged, now: str
+    metrics: Sequence[Metric], measured_on: Sequence[Found | int | None], inputs: Sequence[Found], now: str
 ) -> list[JsonObject]:
-    """Metrics as they stand in the record of their version."""
+    """Metrics as they stand in the record of their version; `inputs` are the dataset versions that the document lists."""
     entries = []
     for metric, measured in zip(metrics, measured_on, strict=True):
-        dataset = staged.inputs[measured].found if isinstance(measured, int) else measured
+        dataset = inputs[measured] if isinstance(measured, int) else measured
         entries.append(
             {
                 "name": metric.name,
@@ -100,9 +100,10 @@ def metric_entries(
     return entries
 
 
-def _version_record(
+def version_record(
     recorder: Recorder, part: VersionPart, plan: Plan, staged: Staged, found: Found, model: str, number: int
 ) -> JsonObject:
+    """The record of a version that is registered now."""
     return {
         **heading(recorder, Kind.MODEL_VERSION, found),
         "model": model,
@@ -111,7 +112,7 @@ def _version_record(
         "description": part.description,
         "archived_at": None,
         "parameters": part.parameters,
-        "metrics": metric_entries(part.metrics, plan.measured_on, staged, recorder.now),
+        "metrics": metric_entries(part.metrics, plan.measured_on, [entry.found for entry in staged.inputs], recorder.now),
         "artifacts": [
             {"name": item.name, "uri": item.uri, "digest": item.digest, "size": item.size, "media_type": item.media_type}
             for item in part.artifacts

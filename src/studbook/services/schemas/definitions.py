@@ -11,10 +11,13 @@ from studbook.domain.errors import ConflictError, InvalidDocumentError, NotFound
 from studbook.domain.events import Action
 from studbook.domain.ids import new_id
 from studbook.domain.names import Kind
+from studbook.governance.gates import Gate, Passage
 from studbook.schemas.bounds import find_schema_faults
 from studbook.schemas.checking import find_attribute_faults
 from studbook.schemas.definition import Definition, Describes
 from studbook.schemas.standards import STANDARD_PREFIX, list_standards, load_standard
+from studbook.services.governance.gates import Question, pass_gate, settled
+from studbook.services.governance.subjects import plain_subject
 from studbook.services.ingestion.resolution import load_record
 from studbook.services.reading import Shown, missing_definition, show
 from studbook.services.recording import Recorder, check_match, heading
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection, Row
 
+    from studbook.domain.errors import StudbookError
     from studbook.schemas.storage_map import StorageMap
     from studbook.services.caller import Caller
     from studbook.storage.database import Database
@@ -154,7 +158,7 @@ def publish(database: Database, caller: Caller, name: str, place: str, if_match:
         if row.status == storage.DRAFT:
             check_evolution(connection, caller.namespace_id, load_record(row.record))
 
-    def change(transaction: Transaction) -> Shown:
+    def change(transaction: Transaction) -> Shown | StudbookError:
         connection, namespace_id = transaction.connection, caller.namespace_id
         head, row = find_version_row(connection, namespace_id, name, str(number), lock=True)
         record = load_record(row.record)
@@ -168,6 +172,11 @@ def publish(database: Database, caller: Caller, name: str, place: str, if_match:
         # Comparing schemas may take seconds, for which no other write should wait: only when something came in between.
         if _seen(connection, namespace_id, head, row) != seen:
             check_evolution(connection, namespace_id, record, counting=False)
+        question = Question(
+            Passage(Gate.SCHEMA), plain_subject(Kind.SCHEMA_VERSION, record, definition=name), caller, recorder.now
+        )
+        if refused := pass_gate(recorder, question):
+            return refused
         before = load_maps(connection, namespace_id, [head.id]).get(head.id)
         recorder.amend(Action.SCHEMA_PUBLISHED, row, {**record, "status": storage.PUBLISHED, "published_at": recorder.now})
         transaction.flush()
@@ -175,7 +184,7 @@ def publish(database: Database, caller: Caller, name: str, place: str, if_match:
             prepare_places(transaction, namespace_id, head.id, recorder.now, before)
         return get_schema_version(connection, namespace_id, name, str(number)).after(recorder)
 
-    return database.work.run(change)  # type: ignore[no-any-return]
+    return settled(database.work.run(change))  # type: ignore[no-any-return]
 
 
 def _seen(connection: Connection, namespace_id: int, head: Row[Any], row: Row[Any]) -> tuple[Any, ...]:

@@ -1,4 +1,4 @@
-"""Policies and their versions, and what is said of records: verdicts, requests, attestations, waivers, findings, recalls, reviews."""
+"""Policies, and what is said of records: verdicts, requests, attestations, waivers, findings, recalls, reviews."""
 
 from __future__ import annotations
 
