@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
@@ -42,6 +42,13 @@ class PolicyTransition(Document):
 
     state: Literal["audit", "warn", "enforce", "retired"]
     reason: Reason | None = None
+
+
+class NewAdoption(Document):
+    """The state in which a shipped pack is adopted, and parameters in the place of its own."""
+
+    state: Literal["audit", "warn", "enforce"] = "enforce"
+    params: Annotated[dict[str, Any], Field(max_length=100, default_factory=dict)]
 
 
 class NewCheck(Document):

@@ -34,6 +34,7 @@ class Problem(BaseModel):
     code: str
     errors: list[ViolationAnswer]
     request_id: str
+    verdict: str | None = Field(default=None, description="the name of the verdict, when policies refused it")
 
 
 class RecordAnswer(BaseModel):
@@ -233,6 +234,15 @@ class DeploymentAnswer(RecordAnswer):
     ended_at: str | None
 
 
+class PersonAnswer(BaseModel):
+    """Who uses a token, and as what they decide."""
+
+    principal: str | None
+    printed_name: str | None
+    roles: list[str]
+    signing_key: str | None = Field(description="the public half, in base64, of what the signing secret makes")
+
+
 class TokenAnswer(RecordAnswer):
     """An API token, without its secret."""
 
@@ -240,6 +250,7 @@ class TokenAnswer(RecordAnswer):
     hint: str
     token_hash: str
     access: str
+    person: PersonAnswer | None = None
     expires_at: str | None
     revoked_at: str | None
 
@@ -248,6 +259,7 @@ class NewTokenAnswer(TokenAnswer):
     """A token that was just made: the only answer that holds the secret."""
 
     token: str
+    signing_secret: str | None = None
 
 
 class AliasedVersionAnswer(LinkAnswer):
@@ -394,6 +406,7 @@ class RecordedAnswer(BaseModel):
     edges: list[DrawnEdgeAnswer]
     events: list[EventAnswer]
     warnings: list[ViolationAnswer]
+    verdict: dict[str, Any] | None = Field(default=None, description="what policies said, where any was asked")
 
 
 class IngestAnswer(RecordedAnswer):

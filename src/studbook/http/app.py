@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
 
-from studbook.domain import documents, identifiers
+from studbook.domain import documents, governance, identifiers
+from studbook.governance.policy import Policy
 from studbook.http import pages, problems
 from studbook.http.answers import Problem
 from studbook.http.downloads import Gate
 from studbook.http.edge import Edge
 from studbook.http.routes import (
     PREFIX,
+    approvals,
     audit,
     custody,
     data,
@@ -25,8 +27,10 @@ from studbook.http.routes import (
     ingest,
     models,
     operations,
+    policies,
     resolving,
     schemas,
+    statements,
     tokens,
     versions,
 )
@@ -62,7 +66,28 @@ _BODIES = (
     documents.NewPurge,
     Definition,
     documents.NewInference,
+    Policy,
+    governance.PolicyTransition,
+    governance.NewAdoption,
+    governance.NewCheck,
+    governance.NewChangeRequest,
+    governance.NewDecision,
+    governance.GlassBreaking,
+    governance.NewWithdrawal,
+    governance.NewWaiver,
+    governance.WaiverDecision,
+    governance.NewAttestation,
+    governance.NewFinding,
+    governance.FindingPatch,
+    governance.FindingClosure,
+    governance.NewRecall,
+    governance.NewReview,
+    governance.ReviewReport,
 )
+_ROUTES = (
+    ingest, models, versions, data, deployments, discovery, exporting, resolving, schemas, policies, approvals, statements,
+    tokens, audit, custody,
+)  # fmt: skip
 _PROBLEM = {
     "model": Problem,
     "description": "The request was refused; nothing was stored.",
@@ -98,7 +123,7 @@ def create_app(registry: Registry, settings: Settings, *, local_caller: Caller |
     app.state.local_caller = local_caller
     app.state.lookout = lookout
     app.state.exports = Gate()
-    for module in (ingest, models, versions, data, deployments, discovery, exporting, resolving, schemas, tokens, audit, custody):
+    for module in _ROUTES:
         app.include_router(module.router, prefix=PREFIX, responses={"default": _PROBLEM})
     app.include_router(operations.router)
     app.include_router(pages.router, include_in_schema=False)

@@ -13,6 +13,7 @@ from studbook.domain.errors import (
     InvalidDocumentError,
     MethodNotAllowedError,
     NotFoundError,
+    PolicyDeniedError,
     StudbookError,
     UnavailableError,
     Violation,
@@ -40,6 +41,7 @@ def problem_of(error: StudbookError, request_id: str = "") -> dict[str, Any]:
         "code": error.code,
         "errors": [violation.as_json() for violation in error.violations],
         "request_id": request_id,
+        **({"verdict": error.verdict} if isinstance(error, PolicyDeniedError) else {}),
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from fastapi import Query
 from starlette.concurrency import run_in_threadpool
@@ -48,6 +48,8 @@ def written(session: Session, shown: Shown, wait: WaitFor, status: int = 200) ->
     """The answer to a write that changed a record."""
     events = [event.id for event in shown.events]
     body = shown.body
+    if shown.verdict is not None:
+        body = with_member(body, "verdict", shown.verdict)
     if wait is WaitFor.PROOF:
         placed = session.registry.log.wait(session.namespace_id, events, session.registry.settings.receipt_timeout).result()
         body = with_receipts(body, _receipts(session, placed))
@@ -72,7 +74,12 @@ def event_headers(events: Sequence[UUID]) -> dict[str, str]:
 
 def with_receipts(body: bytes, receipts: dict[str, str]) -> bytes:
     """A JSON object with a member more, without decoding it."""
-    member = b'"receipts":' + json.dumps(receipts, ensure_ascii=False).encode()
+    return with_member(body, "receipts", receipts)
+
+
+def with_member(body: bytes, name: str, value: Any) -> bytes:  # noqa: ANN401 - any JSON value
+    """A JSON object with a member more, without decoding it."""
+    member = json.dumps(name).encode() + b":" + json.dumps(value, ensure_ascii=False).encode()
     return b"{" + member + (b"," if len(body) > len(b"{}") else b"") + body[1:]
 
 

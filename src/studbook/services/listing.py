@@ -10,9 +10,9 @@ from uuid import UUID
 from studbook.domain.errors import MalformedInputError, NotFoundError
 from studbook.domain.names import ByAlias, ByNumber, Kind, dataset_name, parse_reference
 from studbook.domain.paging import Page, read_page
-from studbook.services.reading import get_by_id, get_record, missing_definition, missing_version, show
+from studbook.services.reading import get_by_id, get_record, missing_definition, missing_policy, missing_version, show
+from studbook.storage import governance, reading, schemas
 from studbook.storage import listing as storage
-from studbook.storage import reading, schemas
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -77,6 +77,23 @@ def list_schema_versions(connection: Connection, namespace_id: int, name: str, p
         raise missing_definition(name)
     page = paging.read(f"schema versions {namespace_id} {name}", int)
     rows = storage.list_schema_versions(connection, namespace_id, page.after, page.size, schema_id=head.id)
+    return _page_of(rows, page, lambda row: (row.number,))
+
+
+def list_policies(connection: Connection, namespace_id: int, paging: Paging) -> bytes:
+    """Policies by name."""
+    page = paging.read(f"policies {namespace_id}", str)
+    rows = governance.list_policies(connection, namespace_id, page.after, page.size)
+    return _page_of(rows, page, lambda row: (row.name,), lambda row: {"latest_version": row.last_version or None})
+
+
+def list_policy_versions(connection: Connection, namespace_id: int, name: str, paging: Paging) -> bytes:
+    """The versions of a policy, newest first."""
+    head = governance.find_policy(connection, namespace_id, name)
+    if head is None:
+        raise missing_policy(name)
+    page = paging.read(f"policy versions {namespace_id} {name}", int)
+    rows = governance.list_policy_versions(connection, namespace_id, page.after, page.size, policy_id=head.id)
     return _page_of(rows, page, lambda row: (row.number,))
 
 

@@ -36,6 +36,10 @@ class Shown:
     events: tuple[Recorded, ...] = ()
     verdict: JsonObject | None = None
 
+    def value(self) -> Any:  # noqa: ANN401 - a JSON object
+        """The record as a value."""
+        return json.loads(self.body)
+
     def after(self, recorder: Recorder) -> Shown:
         """The record as the answer to a write."""
         return replace(self, events=tuple(recorder.recorded), verdict=recorder.verdict)
@@ -123,6 +127,11 @@ def missing_definition(name: str) -> NotFoundError:
     """What to say of a name that no definition has."""
     more = "; Studbook ships it, and it is there once it was adopted" if name in list_standards() else ""
     return NotFoundError(f"there is no schema definition {name[:128]!r}{more}")
+
+
+def missing_policy(name: str) -> NotFoundError:
+    """What to say of a name that no policy has."""
+    return NotFoundError(f"there is no policy {name[:128]!r}; studbook policy list shows those there are")
 
 
 def get_dataset(connection: Connection, namespace_id: int, name: str) -> Shown:

@@ -18,7 +18,7 @@ from studbook.schemas.standards import list_standards, load_standard
 from studbook.services.governance.gates import Question, pass_gate, settled
 from studbook.services.governance.people import POLICY_ADMIN, require_role
 from studbook.services.governance.subjects import plain_subject
-from studbook.services.reading import Shown, show
+from studbook.services.reading import Shown, missing_policy, show
 from studbook.services.recording import Recorder, check_match, heading
 from studbook.storage import governance as storage
 from studbook.storage import schemas
@@ -276,11 +276,6 @@ def load_policy(connection: Connection, namespace_id: int, name: str, place: str
     """A version's record, and the policy that it says."""
     record = read_canonical(find_version_row(connection, namespace_id, name, place)[1].record)
     return record, Policy.model_validate(record["document"])
-
-
-def missing_policy(name: str) -> NotFoundError:
-    """What to say of a name that no policy has."""
-    return NotFoundError(f"there is no policy {name[:128]!r}; studbook policy list shows those there are")
 
 
 def find_version_row(
