@@ -6,9 +6,9 @@ import functools
 from importlib import resources
 from typing import Annotated, Any, Final
 
-import yaml
 from pydantic import Field
 
+from studbook.domain.parsing import parse_yaml
 from studbook.domain.types import Document, Label, Text
 from studbook.governance.policy import Control, Policy
 
@@ -43,6 +43,9 @@ class Provision(Document):
     owner: Label
     # Which fields and records show it.
     evidence: Annotated[tuple[Label, ...], Field(strict=False, min_length=1, max_length=50)]
+    # Where it was read, if not in the sources of the whole framework.
+    source: Text | None = None
+    # What is not certain about it.
     note: Text | None = None
 
 
@@ -90,4 +93,4 @@ def _names(folder: str) -> list[str]:
 def _read(folder: str, name: str) -> Any:  # noqa: ANN401 - any YAML value
     if name not in _names(folder):
         raise KeyError(name)
-    return yaml.safe_load((_FOLDER / folder / f"{name}{_SUFFIX}").read_text(encoding="utf-8"))
+    return parse_yaml((_FOLDER / folder / f"{name}{_SUFFIX}").read_bytes())

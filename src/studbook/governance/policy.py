@@ -15,7 +15,7 @@ POLICY_SCHEMA = "studbook.dev/policy/v1"
 EXPRESSION_LIMIT = 4096
 RULE_LIMIT = 64
 # A name of a policy, rule, variable or parameter: CEL reads the latter two as identifiers.
-POLICY_NAME_PATTERN = r"^[a-z][a-z0-9-]{0,63}(\.[a-z][a-z0-9-]{0,63}){0,3}$"
+POLICY_NAME_PATTERN = r"^[a-z][a-z0-9-]{0,63}(\.[a-z0-9][a-z0-9-]{0,63}){0,3}$"
 RULE_NAME_PATTERN = r"^[a-z][a-z0-9_-]{0,63}$"
 IDENTIFIER_PATTERN = r"^[a-z][a-z0-9_]{0,63}$"
 CONTROL_PATTERN = r"^[a-z0-9-]{1,64}:[A-Za-z0-9().,_/-]{1,64}$"

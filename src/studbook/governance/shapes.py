@@ -168,6 +168,7 @@ AROUND: Final[dict[str, Shape]] = {
             "issued_at": "str",
             "valid_until": "str",
             "valid": "bool",
+            "independent": "bool",
             "evidence": {"uri": "str", "digest": "str"},
         }
     ],

@@ -9,6 +9,7 @@ from uuid import UUID
 from studbook.domain.canonical import read_canonical
 from studbook.domain.names import Kind, version_name
 from studbook.services.governance.pedigree import Pedigree
+from studbook.services.governance.people import find_involved
 from studbook.storage import governance as storage
 from studbook.storage import reading
 
@@ -167,7 +168,7 @@ def _said_of(
     """What is said of a stored version."""
     version_id = UUID(record["id"])
     return {
-        "attestations": lambda: find_attestations(connection, namespace_id, version_id, now),
+        "attestations": lambda: find_attestations(connection, namespace_id, record, now),
         "evaluations": lambda: _find_evaluations(connection, namespace_id, version_id),
         "deployments": lambda: _find_deployments(connection, namespace_id, version_id),
         "reviews": lambda: _find_reviews(connection, namespace_id, record, now),
@@ -175,9 +176,10 @@ def _said_of(
     }
 
 
-def find_attestations(connection: Connection, namespace_id: int, version_id: UUID, now: str) -> list[JsonObject]:
-    """What was attested of a version and not withdrawn."""
-    rows = storage.list_about(connection, Kind.ATTESTATION, namespace_id, [version_id], ["made"])
+def find_attestations(connection: Connection, namespace_id: int, version: JsonObject, now: str) -> list[JsonObject]:
+    """What was attested of a version and not withdrawn; `independent` where whoever attests had no hand in the version."""
+    rows = storage.list_about(connection, Kind.ATTESTATION, namespace_id, [UUID(version["id"])], ["made"])
+    involved = find_involved(connection, namespace_id, version) if rows else {}
     return [
         {
             "type": record["type"],
@@ -185,6 +187,7 @@ def find_attestations(connection: Connection, namespace_id: int, version_id: UUI
             "issued_at": record["created_at"],
             "valid_until": record["valid_until"],
             "valid": record["valid_until"] is None or record["valid_until"] > now,
+            "independent": record["by"]["principal"] not in involved,
             "evidence": record["evidence"],
         }
         for record in _records(rows)
