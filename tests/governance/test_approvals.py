@@ -197,7 +197,7 @@ def test_two_approvals_at_once_count_once_each_and_act_once(people: People, admi
     final = admin.get(f"/{request['name']}").json()
     deciders = [decision["by"]["principal"] for decision in final["decisions"]]
     assert len(deciders) == len(set(deciders)) == 2
-    moved = [event for event in admin.get("/audit/events", params={"action": "alias.set"}).json()["items"]]
+    moved = admin.get("/audit/events", params={"action": "alias.set"}).json()["items"]
     assert len(moved) == 1
 
 
@@ -282,7 +282,7 @@ class TestWaivers:
     """A rule is waived for a while, by two who do not benefit."""
 
     @pytest.fixture
-    def waivable(self, admin: httpx.Client, author: httpx.Client) -> None:
+    def waivable(self, admin: httpx.Client, author: httpx.Client) -> None:  # noqa: ARG002 - there must be a version
         enforce(admin, policy("gate", ("promote",), waivable={"by": ["risk-officer"], "max_days": 30}))
 
     def ask(self, client: httpx.Client, **more: Any) -> httpx.Response:
@@ -313,9 +313,7 @@ class TestWaivers:
         assert admin.put("/models/churn/aliases/champion", json={"version": 2}).status_code == 403
 
     @pytest.mark.usefixtures("waivable")
-    def test_its_beneficiary_neither_approves_nor_extends_it(
-        self, people: People, admin: httpx.Client, author: httpx.Client
-    ) -> None:
+    def test_its_beneficiary_neither_approves_nor_extends_it(self, people: People, author: httpx.Client) -> None:
         waiver = self.ask(people.make("req")).json()
         decision = {"decision": "approve", "reason": "agreed"}
         for name in ("req", "ann"):

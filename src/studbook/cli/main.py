@@ -47,6 +47,15 @@ COMMANDS: Final[dict[str, dict[str, Entry]]] = {
     "Describe": {
         "schema": Entry("schemas", "Say what versions must hold, and where it is kept."),
     },
+    "Govern": {
+        "policy": Entry("governing.policies", "Say what must hold before something is done, and ask."),
+        "change": Entry("governing.changes", "Ask for approvals of an action, decide about them, and carry it out."),
+        "attest": Entry("governing.attesting", "State something about a version, such as that its bias review was done."),
+        "waiver": Entry("governing.waivers", "Let a rule not be held against something for a while."),
+        "finding": Entry("governing.findings", "Write down what was found about a version, and how it was resolved."),
+        "recall": Entry("governing.recalls", "Recall a version and what came of it."),
+        "review": Entry("governing.reviews", "Let models and versions be reviewed again and again."),
+    },
     "Look": {
         "show": Entry("show", "Show a model, version, run, dataset or deployment."),
         "list": Entry("listing", "List records of one kind."),

@@ -44,6 +44,15 @@ class Access(StrEnum):
 _Name = Annotated[str, typer.Argument(metavar="NAME", help="What the token is for, such as ci.")]
 _Access = Annotated[Access, typer.Option("--access", help="What it allows; each includes those before it.")]
 _ExpiresIn = Annotated[str | None, typer.Option("--expires-in", metavar="SPAN", help="30m, 12h, 90d or 4w; without it, never.")]
+_Principal = Annotated[
+    str | None,
+    typer.Option("--principal", metavar="NAME", help="Who uses it, such as a login: all tokens of a principal are one person."),
+]
+_PrintedName = Annotated[str | None, typer.Option("--printed-name", metavar="NAME", help="The name under signatures.")]
+_Roles = Annotated[
+    list[str] | None, typer.Option("--role", metavar="ROLE", help="As what they decide, such as validator; may be repeated.")
+]
+_Signing = Annotated[bool, typer.Option("--signing", help="Make a signing secret too, with which decisions are signed.")]
 _Token = Annotated[str, typer.Argument(metavar="TOKEN", help="Its id, tokens/UUID, or its first 12 characters.")]
 _Database = Annotated[
     bool,
@@ -60,19 +69,36 @@ def create(
     *,
     access: _Access = Access.READ,
     expires_in: _ExpiresIn = None,
+    principal: _Principal = None,
+    printed_name: _PrintedName = None,
+    role: _Roles = None,
+    signing: _Signing = False,
     database: _Database = False,
     as_json: AsJson = False,
 ) -> None:
     """Make a token. Standard output gets the secret and nothing else; it is shown this once."""
     expires_at = _expiry(expires_in) if expires_in else None
     with _registry(context, database=database) as registry:
-        token = registry.create_token(name, access.value, expires_at=expires_at)
+        token = registry.create_token(
+            name,
+            access.value,
+            expires_at=expires_at,
+            principal=principal,
+            printed_name=printed_name,
+            roles=role or (),
+            signing=signing,
+        )
     if as_json:
         screen.write_json(token.raw)
         return
     until = f"until {moment(token.expires_at)}" if token.expires_at else "for ever"
     screen.notices().print(screen.line(("✓ ", screen.GOOD), (token.title, screen.NAME), f" may {token.access}, {until}:"))
     screen.output().print(token.token, soft_wrap=True)
+    if token.signing_secret:
+        screen.output().print(token.signing_secret, soft_wrap=True)
+        words = "The second line is the signing secret (STUDBOOK_SIGNING_SECRET). Keep both now: neither is stored."
+        screen.notices().print(screen.styled(words, screen.QUIET))
+        return
     screen.notices().print(screen.styled("Keep it now: only its digest is stored.", screen.QUIET))
 
 

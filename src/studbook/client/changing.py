@@ -115,9 +115,25 @@ class LaterFacts(Addressing):
         """Record that a deployment has ended; ending it twice changes nothing."""
         return Deployment.read(self._patch(self._path_by_id("deployments", ref), {"status": "ended"}, if_match))
 
-    def create_token(self, name: str, access: str, *, expires_at: datetime | str | None = None) -> Token:
-        """Make an API token with `read`, `write` or `admin` access; only this answer holds its secret (`.token`)."""
+    def create_token(
+        self,
+        name: str,
+        access: str,
+        *,
+        expires_at: datetime | str | None = None,
+        principal: str | None = None,
+        printed_name: str | None = None,
+        roles: Iterable[str] = (),
+        signing: bool = False,
+    ) -> Token:
+        """Make an API token with `read`, `write` or `admin` access; only this answer holds its secret (`.token`).
+
+        For somebody who decides: `principal` is who that is (all tokens of a principal are one person), `roles` as what, such as
+        `validator`, and `printed_name` stands under signatures; `signing` makes a signing secret too (`.signing_secret`).
+        """
         document: dict[str, Any] = {"name": name, "access": access}
+        person = {"principal": principal, "printed_name": printed_name, "roles": list(roles), "signing": signing}
+        document |= {field: value for field, value in person.items() if value}
         if expires_at is not None:
             document["expires_at"] = expires_at.isoformat() if isinstance(expires_at, datetime) else expires_at
         return Token.read(self._connection.call("POST", ("tokens",), body=Body.of(document)))

@@ -6,6 +6,7 @@
     │   ├── InvalidDocumentError        400, 413, 415, 422  the document breaks a rule
     │   ├── AuthenticationError         401  no token, or one that is unknown, expired or revoked
     │   ├── PermissionDeniedError       403  the token may not do this
+    │   ├── PolicyDeniedError           403  policies refuse it; `errors` names every rule that is not met
     │   ├── NotFoundError               404  nothing carries that name
     │   ├── ConflictError               409  contradicts what is recorded
     │   └── StaleError                  412  the record has changed since it was read
@@ -95,6 +96,15 @@ class PermissionDeniedError(RefusedError):
     """The token may not do this (403)."""
 
 
+class PolicyDeniedError(RefusedError):
+    """Policies refuse it (403): `errors` tells rule by rule why, where, and how to mend it; `verdict` names what was kept."""
+
+    @property
+    def verdict(self) -> str | None:
+        """The name of the verdict."""
+        return self.problem.get("verdict")
+
+
 class NotFoundError(RefusedError):
     """Nothing in the namespace carries that name (404)."""
 
@@ -111,6 +121,7 @@ class MissingServerError(StudbookError, ImportError):
     """An embedded registry was asked for, and the server part is not installed."""
 
 
+_BY_POLICY = "policy_denied"
 _KINDS: dict[int, type[RefusedError]] = {
     400: InvalidDocumentError,
     401: AuthenticationError,
@@ -126,4 +137,6 @@ _KINDS: dict[int, type[RefusedError]] = {
 
 def refusal(status: int, problem: Mapping[str, Any]) -> RefusedError:
     """The exception that stands for a 4xx answer."""
+    if problem.get("code") == _BY_POLICY:
+        return PolicyDeniedError(status, problem)
     return _KINDS.get(status, RefusedError)(status, problem)

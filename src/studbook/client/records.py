@@ -214,7 +214,7 @@ class Deployment(StoredRecord):
 
 @dataclass(frozen=True, kw_only=True)
 class Token(StoredRecord):
-    """An API token. `token` is the secret, known only in the answer that made it, and kept out of the repr."""
+    """An API token. `token` and `signing_secret` are known only in the answer that made it, and kept out of the repr."""
 
     title: str = ""
     access: str = ""
@@ -222,6 +222,8 @@ class Token(StoredRecord):
     expires_at: datetime | None = field(default=None, metadata=TIME)
     revoked_at: datetime | None = field(default=None, metadata=TIME)
     token: str | None = field(default=None, repr=False)
+    signing_secret: str | None = field(default=None, repr=False)
+    person: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from studbook.client.changing import LaterFacts
 from studbook.client.custody import LogCare
 from studbook.client.exporting import Exports
 from studbook.client.finding import Questions
+from studbook.client.governing import GovernanceCalls
 from studbook.client.ingesting import Ingestion
 from studbook.client.lifecycle import Lifecycle, RunKind
 from studbook.client.outbox import Outbox
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
     from studbook.client.spool import Spool
 
 
-class Registry(RecordReads, Searches, Exports, Questions, LaterFacts, SchemaCalls, AuditReads, LogCare, Ingestion):
+class Registry(
+    RecordReads, Searches, Exports, Questions, LaterFacts, SchemaCalls, GovernanceCalls, AuditReads, LogCare, Ingestion
+):
     """An open registry; made by `studbook.connect`. May be used from several threads.
 
     Calls raise UnreachableError when the registry gives no usable answer, and RefusedError (NotFoundError,

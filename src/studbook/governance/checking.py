@@ -129,7 +129,9 @@ def run_policy_tests(policy: Policy, attributes: JsonObject | None = None) -> li
     compiled = CompiledPolicy(policy)
     found = []
     for place, test in enumerate(policy.tests):
-        if fault := _run(compiled, test):
+        params = {**policy.params, **test.params}
+        chosen = compiled if params == policy.params else CompiledPolicy(policy.model_copy(update={"params": params}))
+        if fault := _run(chosen, test):
             found.append(Violation(pointer(("tests", place)), "test_failed", f"{test.name}: {fault}"))
     return found
 

@@ -146,9 +146,13 @@ class Expected(Document):
 
 
 class PolicyTest(Document):
-    """A test of a policy: facts, and what they lead to. `facts` hold what is not given as `object`."""
+    """A test of a policy: facts, and what they lead to.
+
+    `facts` hold what is not given as `object`; `params` those parameters that must be so for the test, whatever they are set to.
+    """
 
     name: Label
+    params: Annotated[dict[Identifier, Any], Field(max_length=100, default_factory=dict)]
     object: Annotated[dict[str, Any], Field(default_factory=dict)]
     facts: Annotated[dict[str, Any], Field(default_factory=dict)]
     expect: Literal["pass"] | Expected
