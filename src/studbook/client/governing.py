@@ -186,15 +186,15 @@ class GovernanceCalls(Addressing):
 
     def execute_change(self, ref: str) -> ChangeRequest:
         """Carry out an approved request; policies are asked again."""
-        return ChangeRequest.read(self._act("change-requests", ref, "execute"))
+        return ChangeRequest.read(self._post_action("change-requests", ref, "execute"))
 
     def break_glass(self, ref: str, reason: str) -> ChangeRequest:
         """Carry out a request without approvals and whatever policies say; it is reviewed afterwards."""
-        return ChangeRequest.read(self._act("change-requests", ref, "break-glass", {"reason": reason}))
+        return ChangeRequest.read(self._post_action("change-requests", ref, "break-glass", {"reason": reason}))
 
     def withdraw_change(self, ref: str, reason: str) -> ChangeRequest:
         """Withdraw a request."""
-        return ChangeRequest.read(self._act("change-requests", ref, "withdraw", {"reason": reason}))
+        return ChangeRequest.read(self._post_action("change-requests", ref, "withdraw", {"reason": reason}))
 
     def attest(
         self,
@@ -218,7 +218,7 @@ class GovernanceCalls(Addressing):
 
     def withdraw_attestation(self, ref: str, reason: str) -> Attestation:
         """Withdraw an attestation."""
-        return Attestation.read(self._act("attestations", ref, "withdraw", {"reason": reason}))
+        return Attestation.read(self._post_action("attestations", ref, "withdraw", {"reason": reason}))
 
     def request_waiver(
         self,
@@ -252,7 +252,7 @@ class GovernanceCalls(Addressing):
 
     def revoke_waiver(self, ref: str, reason: str) -> Waiver:
         """End a waiver before its time."""
-        return Waiver.read(self._act("waivers", ref, "revoke", {"reason": reason}))
+        return Waiver.read(self._post_action("waivers", ref, "revoke", {"reason": reason}))
 
     def open_finding(
         self,
@@ -282,7 +282,7 @@ class GovernanceCalls(Addressing):
 
     def close_finding(self, ref: str, resolution: str) -> Finding:
         """Close a finding with its resolution."""
-        return Finding.read(self._act("findings", ref, "close", {"resolution": resolution}))
+        return Finding.read(self._post_action("findings", ref, "close", {"resolution": resolution}))
 
     def recall(self, ref: str, reason: str, *, severity: str = "high") -> Recall:
         """Recall a model or dataset version; the answer lists what is affected."""
@@ -295,7 +295,7 @@ class GovernanceCalls(Addressing):
 
     def resolve_recall(self, ref: str, reason: str) -> Recall:
         """End a recall."""
-        return Recall.read(self._act("recalls", ref, "resolve", {"reason": reason}))
+        return Recall.read(self._post_action("recalls", ref, "resolve", {"reason": reason}))
 
     def schedule_review(self, ref: str, every_days: int, *, first_due: datetime | str | None = None) -> Review:
         """Let a model (`models/NAME`) or version be reviewed every so many days."""
@@ -310,12 +310,12 @@ class GovernanceCalls(Addressing):
 
     def report_review(self, ref: str, outcome: str, note: str) -> Review:
         """Write down what a review came to: `confirmed` or `failed`."""
-        return Review.read(self._act("reviews", ref, "report", {"outcome": outcome, "note": note}))
+        return Review.read(self._post_action("reviews", ref, "report", {"outcome": outcome, "note": note}))
 
     def _statements(self, kind: type[RecordT], family: str, subject: str | None, status: str | None) -> Iterator[RecordT]:
         return (kind.read(entry) for entry in self._connection.pages((family,), {"subject": subject, "status": status}))
 
-    def _act(self, family: str, ref: str, action: str, document: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401 - JSON
+    def _post_action(self, family: str, ref: str, action: str, document: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401 - JSON
         body = None if document is None else Body.of(dict(document))
         return self._connection.call("POST", f"{'/'.join(_place(family, ref))}:{action}", body=body)
 

@@ -114,7 +114,7 @@ def draft(context: typer.Context, file: _File, *, as_json: AsJson = False) -> No
 
 
 @app.command("test")
-def test_file(context: typer.Context, file: _File, *, as_json: AsJson = False) -> None:
+def run_tests(context: typer.Context, file: _File, *, as_json: AsJson = False) -> None:
     """Check a policy and run its own tests; nothing is stored."""
     content, form = _read(file)
     with open_registry(context) as registry:
@@ -191,7 +191,7 @@ def _summarise(line: dict[str, Any]) -> None:
 
 @app.command("check")
 def check(context: typer.Context, ref: VersionRef, *, gate: GateOption, as_json: AsJson = False) -> None:
-    """Ask what policies would say of an action; nothing is done. The exit code is 3 when they would refuse it."""
+    """Ask what policies would say of an action; nothing is done. The exit code is 1 when they would refuse it."""
     with open_registry(context) as registry:
         answer = registry.check_policies(ref, gate)
     if as_json:
