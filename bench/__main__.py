@@ -17,7 +17,7 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-from bench import audit_log, hand_sql, searching
+from bench import audit_log, governing, hand_sql, searching
 from bench.records import encoded
 from bench.serving import API, Client, Server, rate_of_batch, rate_of_posts, serve, times_of_gets
 from studbook.testing import PostgresSource, SqliteSource, postgres_server
@@ -55,6 +55,10 @@ _ROWS: Final = {
     "described": "register against a definition of 30 attributes, 1 client, p50 (ms)",
     "plain": "register the same without a definition, 1 client, p50 (ms)",
     "validation": "validation (documents/s)",
+    "governed": f"register under {governing.POLICIES} policies with 50 rules, 1 client, p50 (ms)",
+    "free": "register the same under none, 1 client, p50 (ms)",
+    "pedigree": f"facts of {governing.ANCESTORS:,} ancestors (ms)",
+    "trial": "trial of a policy with 5 rules on what is stored (versions/s)",
     "start": "start-up until ready (s)",
     "memory": "resident memory after all this (MB)",
 }
@@ -118,11 +122,23 @@ def measure_search(figures: Figures, source: SqliteSource | PostgresSource, size
             for size, found in searching.measure_searches(url, sizes).items():
                 for name, figure in found.items():
                     figures.add(f"{name} {size}", figure)
+            figures.add("trial", governing.measure_trial(url))
     figures.add("validation", searching.validation_rate())
     with source.make() as url, serve(url) as server:
         described, plain = searching.measure_registration(server.client(), _REGISTERED)
         figures.add("described", described)
         figures.add("plain", plain)
+
+
+def measure_governance(figures: Figures, source: SqliteSource | PostgresSource) -> None:
+    """What policies cost."""
+    with source.make() as url, serve(url) as server:
+        governed, free = governing.measure_registration(server.client(), _REGISTERED)
+        figures.add("governed", governed)
+        figures.add("free", free)
+    with tempfile.TemporaryDirectory() as home, source.make() as url:
+        os.environ["STUDBOOK_HOME"] = home
+        figures.add("pedigree", governing.measure_lineage(url))
 
 
 def _bodies(model: str, number: int) -> list[bytes]:
@@ -211,6 +227,9 @@ def _bars(figures: Figures, sizes: list[int]) -> list[tuple[str, str, bool]]:
         ("from commit to integrated ≤ 25 ms", figures["to_integrated"], 25, False),
         ("ready in < 1.5 s", figures["start"], 1.5, False),
         ("memory < 150 MB", figures["memory"], 150, False),
+        ("register under 50 rules ≤ 1.5 x under none", figures["governed"] / figures["free"], 1.5, False),
+        (f"facts of {governing.ANCESTORS:,} ancestors ≤ 20 ms", figures["pedigree"], 20, False),
+        ("trial ≥ 1,500 versions/s", figures["trial"], 1_500, True),
         *_search_bars(figures, sizes),
     ]
     return [(text, _shown(value), value >= bar if more else value <= bar) for text, value, bar, more in ratios]
@@ -233,6 +252,7 @@ def _measure_engine(source: SqliteSource | PostgresSource, options: argparse.Nam
         with source.make() as url:
             figures = measure(url, options.rounds, options.records)
         measure_log(figures, source, log_rounds)
+    measure_governance(figures, source)
     if options.versions:
         measure_search(figures, source, options.versions)
     return figures

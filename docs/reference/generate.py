@@ -18,6 +18,10 @@ from studbook.config import Settings
 from studbook.domain import errors
 from studbook.domain.documents import IngestDocument
 from studbook.domain.events import Action
+from studbook.governance.growth import ALLOWED
+from studbook.governance.library import list_frameworks, list_packs, load_framework, load_pack
+from studbook.governance.policy import Policy
+from studbook.governance.shapes import AROUND, version_shape
 from studbook.http.app import create_app
 from studbook.schemas.definition import Attribute, Definition, Store
 from studbook.schemas.standards import find_property, list_standards, load_standard
@@ -113,7 +117,6 @@ def _type_name(schema: dict[str, Any]) -> str:
 
 def document_page() -> str:
     """Every field of the ingestion document."""
-    described = IngestDocument.model_json_schema()
     lines = [
         "# The ingestion document",
         "",
@@ -121,6 +124,12 @@ def document_page() -> str:
         "",
         "`schema` is `studbook.dev/ingest/v1`; other fields than these are refused.",
     ]
+    return "\n".join([*lines, *_fields_of(IngestDocument.model_json_schema())])
+
+
+def _fields_of(described: dict[str, Any]) -> list[str]:
+    """A table for each part of a document, and the values of its enumerations."""
+    lines: list[str] = []
     parts = {
         "": described,
         **{name: described["$defs"][name] for name in described["$defs"] if "properties" in described["$defs"][name]},
@@ -134,6 +143,105 @@ def document_page() -> str:
     kinds = {name: part for name, part in described["$defs"].items() if "enum" in part}
     for name, part in kinds.items():
         lines += ["", f"## {name}", "", f"{part['description']} One of {', '.join(f'`{value}`' for value in part['enum'])}."]
+    return lines
+
+
+def policies_page() -> str:
+    """Every field of a policy, and all that its rules may read."""
+    lines = [
+        "# Policies",
+        "",
+        "A policy is a document in YAML or JSON; its rules are written in [CEL](https://github.com/google/cel-spec). How to write one:",
+        "[Write policies](../howto/write-policies.md). `schema` is `studbook.dev/policy/v1`; other fields than these are refused.",
+        *_fields_of(Policy.model_json_schema()),
+        "",
+        "## What rules may read",
+        "",
+        "What is not known is absent, so rules ask `has(…)`. Times are RFC 3339 text (`timestamp(object.created_at)`); only `now` is a",
+        "timestamp. `old` is the version before a change, `current` the one that the alias or target has now; both have nothing in",
+        "them where there is none. For the gates `policy`, `schema` and `erase`, `object` is what the act is about, as it comes.",
+        "",
+        "| place | type |",
+        "|---|---|",
+    ]
+    for place, kind in _shape_rows({"object": version_shape(), **AROUND}, ""):
+        lines.append(f"| `{place}` | {kind} |")
+    lines += [
+        "| `old`, `current` | as `object` |",
+        "| `params.NAME` | as the policy's parameter |",
+        "| `variables.NAME` | as the policy's variable |",
+        "",
+        "## Functions",
+        "",
+        "The operators of CEL, `has`, `in`, `all`, `exists`, `exists_one`, `filter`, `map`, `cel.bind`, optional access (`.?name`, `orValue`), `math.*`, and:",
+        "",
+        ", ".join(f"`{name}`" for name in sorted(ALLOWED) if name[0].isalpha()) + ".",
+        "",
+        "Others are refused when a policy is saved: their results may grow without bound.",
+    ]
+    return "\n".join(lines)
+
+
+def _shape_rows(shape: Any, place: str) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - a shape is of several types
+    """A row for each place of a shape, and its type."""
+    names = {
+        "str": "text",
+        "int": "whole number",
+        "float": "number",
+        "bool": "true or false",
+        "any": "anything",
+        "time": "timestamp",
+    }
+    if isinstance(shape, str):
+        yield place, names[shape]
+    elif isinstance(shape, list):
+        if isinstance(shape[0], str):
+            yield place, f"list of {names[shape[0]]}"
+        else:
+            yield from _shape_rows(shape[0], f"{place}[]")
+    elif "*" in shape:
+        yield place, f"map of {names[shape['*']]}"
+    else:
+        for name, inner in shape.items():
+            yield from _shape_rows(inner, f"{place}.{name}" if place else name)
+
+
+def packs_page() -> str:
+    """The packs that are shipped, with their rules, and the frameworks with their controls."""
+    lines = [
+        "# Policy packs and frameworks",
+        "",
+        "Packs that Studbook ships; none is asked before it is adopted (`studbook policy adopt NAME`). They help to keep records in order.",
+        "They are no legal advice, and meeting a rule is no proof of conformity.",
+    ]
+    for name in list_packs():
+        pack = load_pack(name)
+        lines += ["", f"## {name}", "", f"{pack.title}. {pack.description}", "", f"Source: {pack.source}"]
+        for policy in pack.policies:
+            gates = ", ".join(policy.match.gates)
+            lines += ["", f"### {policy.name}", "", f"{policy.title or ''}; asked at {gates}."]
+            if policy.params:
+                lines += [
+                    "",
+                    f"Parameters: {', '.join(f'`{key}` ({json.dumps(value)})' for key, value in policy.params.items())}.",
+                ]
+            if policy.approvals:
+                quorum = " and ".join(f"{entry.count} {entry.role}" for entry in policy.approvals.quorum)
+                lines += ["", f"Approvals: {quorum}{', signed' if policy.approvals.signed else ''}."]
+            lines += ["", "| rule | what is said when it is not met | how to mend it | controls |", "|---|---|---|---|"]
+            for rule in policy.rules:
+                said = (rule.message or f"`{rule.message_expression}`").replace("|", "\\|")
+                effect = f" ({rule.effect})" if rule.effect else ""
+                lines.append(f"| `{rule.id}`{effect} | {said} | {rule.remediation} | {', '.join(rule.controls)} |")
+    for name in list_frameworks():
+        framework = load_framework(name)
+        lines += ["", f"## {framework.title}", "", f"{framework.version}, as of {framework.retrieved}. {framework.status}"]
+        lines += ["", f"{framework.note}"] if framework.note else []
+        lines += ["", *(f"- {source}" for source in framework.sources)]
+        lines += ["", "| control | where | what it asks | applies from | answers for it |", "|---|---|---|---|---|"]
+        for control in framework.controls:
+            when = control.applies_from or ""
+            lines.append(f"| `{control.id}` | {control.reference} | {control.demand} | {when} | {control.owner} |")
     return "\n".join(lines)
 
 
@@ -337,6 +445,8 @@ PAGES = {
     "cli.md": cli_page,
     "sdk.md": sdk_page,
     "standard-schemas.md": standards_page,
+    "policies.md": policies_page,
+    "policy-packs.md": packs_page,
     **{f"schemas/{name}.md": functools.partial(standard_page, name) for name in list_standards()},
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -31,7 +32,30 @@ if TYPE_CHECKING:
     MakeServer = Callable[..., ServerProcess]
 
 CHECKS = [checks.not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
-_RECORDED = {"namespace": "default", "model": "churn", "version": "1", "dataset": "churn-train", "schema": "tabular"}
+_RECORDED = {
+    "namespace": "default", "model": "churn", "version": "1", "dataset": "churn-train", "schema": "tabular",
+    "policy": "approved", "pack": "baseline", "framework": "eu-ai-act",
+}  # fmt: skip
+# Families of records that are known by id, each with what makes one.
+_STATEMENTS = {
+    "change-requests": {"subject": "churn/1", "gate": "promote:other", "reason": "to be read"},
+    "attestations": {"subject": "churn/1", "type": "bias-review"},
+    "waivers": {
+        "policy": "approved", "rule": "described", "scope": {"model": "churn"}, "reason": "to be read",
+        "compensating_control": "read by hand", "ends_at": (datetime.now(UTC) + timedelta(days=9)).isoformat(),
+    },
+    "findings": {"subject": "churn/1", "title": "to be read"},
+    "recalls": {"subject": "churn/2", "reason": "to be read"},
+    "reviews": {"subject": "models/churn", "every_days": 30},
+}  # fmt: skip
+_POLICY = {
+    "name": "approved",
+    "match": {"gates": ["promote"], "targets": ["other"]},
+    "rules": [{"id": "described", "expression": "has(object.description)", "message": "no description"}],
+    "approvals": {"quorum": [{"role": "validator"}]},
+    "waivable": {"by": ["risk-officer"]},
+    "tests": [{"name": "a", "object": {"description": "x"}, "expect": "pass"}],
+}
 # The token's own removal would end the test; a stream is no JSON; whoever watches waits up to two minutes for a change.
 LEFT_OUT = ("/tokens/{token}", "/ingest/batch", "/watch")
 
@@ -52,6 +76,12 @@ def fill(client: httpx.Client) -> None:
     client.put("/models/churn/aliases/champion", json={"version": 1})
     client.post("/deployments", json={"version": "churn/1", "target": "prod"})
     client.post("/tokens", json={"name": "x", "access": "read"})
+    client.post("/policies", json=_POLICY)
+    client.post("/policies/approved/versions/1:move", json={"state": "enforce"})
+    for family, document in _STATEMENTS.items():
+        made = client.post(f"/{family}", json=document)
+        assert made.status_code == 201, made.text
+    client.put("/models/churn/aliases/other", json={"version": 2})
     attribute = {"id": 1, "name": "license", "path": "/attributes/license", "type": "string", "store": "column"}
     client.post("/schemas", json={"name": "tabular", "json_schema": {"type": "object"}, "attributes": [attribute]})
     assert client.post("/schemas/tabular/versions/1:publish").status_code == 200
@@ -96,14 +126,23 @@ def test_real_answers_fit_their_description(server: ServerProcess) -> None:
     event = answer.headers["Studbook-Events"]
     run = client.get("/runs").json()["items"][0]["id"]
     deployment = client.get("/deployments").json()["items"][0]["id"]
+    made = {
+        parameter: client.get(f"/{family}").json()["items"][0]["id"]
+        for parameter, family in (
+            ("request", "change-requests"), ("attestation", "attestations"), ("waiver", "waivers"), ("finding", "findings"),
+            ("recall", "recalls"), ("review", "reviews"), ("verdict", "verdicts"),
+        )
+    }  # fmt: skip
     known = {
+        **_RECORDED, **made,
         "namespace": "default", "model": "churn", "version": "1", "dataset": "churn-train", "run": run, "alias": "champion",
         "deployment": deployment, "node": "churn/1", "event": event, "shard": "1", "place": "0/000.p/1", "schema": "tabular",
     }  # fmt: skip
     queries = {
         "/resolve": {"identifier": "churn/1"}, "/diff": {"from": "churn/1", "to": "churn/2"},
         "/proofs/inclusion": {"index": 0}, "/proofs/consistency": {"old": 0}, "/receipts/{event}": {"wait": "proof"},
-        "/audit/bundle": {"subject": "churn/1"}, "/search": {"q": "churn", "facets": "model", "count": "true"},
+        "/audit/bundle": {"subject": "churn/1"},
+        "/coverage/{framework}": {"subject": "churn/1"}, "/search": {"q": "churn", "facets": "model", "count": "true"},
     }  # fmt: skip
     seen = 0
     for found in schema.get_all_operations():

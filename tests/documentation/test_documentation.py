@@ -18,6 +18,8 @@ from studbook.config import Settings
 from studbook.domain.documents import IngestDocument
 from studbook.domain.tokens import make_token
 from studbook.domain.validation import read_document
+from studbook.governance.checking import run_policy_tests
+from studbook.governance.policy import Policy
 from studbook.schemas.definition import Definition
 from tests.acceptance.conftest import ServerProcess, free_port
 
@@ -121,6 +123,8 @@ def test_documents_are_accepted(page: Path) -> None:
         document = yaml.safe_load(body)
         if "json_schema" in document:
             assert read_document(Definition, document).attributes
+        elif "match" in document:
+            assert run_policy_tests(read_document(Policy, document)) == []
         else:
             assert read_document(IngestDocument, document).model is not None
 

@@ -225,6 +225,52 @@ def test_what_lies_upstream_is_told_with_the_way_to_it(admin: httpx.Client) -> N
     assert admin.post("/ingest", json=clean).status_code == 201
 
 
+def test_data_upstream_tells_every_role_it_had(admin: httpx.Client) -> None:
+    """What a base model was trained on is no test set of its child, whatever the child calls it."""
+    base = make_document("base")
+    assert admin.post("/ingest", json=base).status_code == 201
+    child = make_document("child")
+    child["version"]["parents"] = [{"ref": "base/1", "relation": "finetuned-from"}]
+    child["datasets"] = [{**base["datasets"][0], "role": "test"}]
+    child["version"]["metrics"] = [{"name": "auc", "value": 1}]
+    assert admin.post("/ingest", json=child).status_code == 201
+    rule = {
+        "id": "untouched",
+        "expression": "!lineage.datasets.exists(d, 'test' in d.roles && 'training' in d.roles)",
+        "message": "tested on what an ancestor was trained on",
+    }
+    whole = {
+        "id": "number",
+        "expression": "object.metrics.exists(m, m.value - 0.5 > 0.0)",
+        "message": "a whole number is a number",
+    }
+    tests = [{"name": "a", "object": {"metrics": [{"value": 1}]}, "expect": "pass"}]
+    enforce(admin, policy("contaminated", ("promote",), rules=[rule, whole], tests=tests))
+    refused = admin.put("/models/child/aliases/champion", json={"version": 1})
+    assert [error["code"] for error in refused.json()["errors"]] == ["contaminated/untouched"]
+    assert admin.put("/models/base/aliases/champion", json={"version": 1}).status_code == 200
+
+
+def test_nothing_personal_gets_into_a_verdict(admin: httpx.Client) -> None:
+    """A rule whose message repeats what it reads."""
+    leaky = "object.registered_model.owners.map(o, o.?email.orValue('-')).join(',') + object.attributes.?patient.orValue('-')"
+    rule = {
+        "id": "leak",
+        "expression": "!object.registered_model.owners.exists(o, o.email == 'secret@example.com')",
+        "message_expression": f"'owners: ' + {leaky}",
+    }
+    tests = [{"name": "a", "object": {"registered_model": {"owners": [{"email": "x"}]}}, "expect": "pass"}]
+    enforce(admin, policy(rules=[rule], tests=tests))
+    document = make_document()
+    document["model"]["owners"] = [{"name": "Somebody", "email": "secret@example.com"}]
+    document["version"] |= {"attributes": {"patient": "Jane Roe"}, "personal": ["/attributes/patient"]}
+    refused = admin.post("/ingest", json=document)
+    assert refused.json()["errors"][0]["message"] == "owners: --"
+    logged = admin.get("/audit/events", params={"action": "verdict.given"}).text
+    assert "secret@example.com" not in logged
+    assert "Jane Roe" not in logged
+
+
 def test_asking_without_acting(admin: httpx.Client) -> None:
     register(admin)
     enforce(admin, policy("later", ("promote",)))

@@ -30,7 +30,7 @@ from studbook.client.governance import (
 from studbook.client.names import path_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from studbook.client.answers import Record
 
@@ -102,10 +102,20 @@ class GovernanceCalls(Addressing):
         return [PolicyPack.read(entry) for entry in self._connection.call("GET", ("policy-packs",))["items"]]
 
     def adopt_policy_pack(
-        self, pack: str, state: str = "enforce", *, params: Mapping[str, Any] | None = None
+        self,
+        pack: str,
+        state: str = "enforce",
+        *,
+        params: Mapping[str, Any] | None = None,
+        models: Iterable[str] = (),
+        targets: Iterable[str] = (),
     ) -> list[PolicyVersion]:
-        """Take up a pack in a state; `params` replace parameters of its policies."""
-        body = Body.of({"state": state, "params": dict(params or {})})
+        """Take up a pack in a state; `params` replace parameters of its policies.
+
+        With `models` or `targets` (names, or patterns with `*`) it is asked about these models, aliases and deployments alone.
+        """
+        document = {"params": dict(params or {}), "models": list(models), "targets": list(targets)}
+        body = Body.of({"state": state, **{name: value for name, value in document.items() if value}})
         answer = self._connection.call("POST", f"policy-packs/{path_of([pack])}:adopt", body=body, safe_to_repeat=True)
         return [PolicyVersion.read(entry) for entry in answer["items"]]
 

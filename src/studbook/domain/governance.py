@@ -45,10 +45,13 @@ class PolicyTransition(Document):
 
 
 class NewAdoption(Document):
-    """The state in which a shipped pack is adopted, and parameters in the place of its own."""
+    """The state in which a shipped pack is adopted, parameters in the place of its own, and what alone it is asked about."""
 
     state: Literal["audit", "warn", "enforce"] = "enforce"
     params: Annotated[dict[str, Any], Field(max_length=100, default_factory=dict)]
+    # Patterns of models, and of aliases or deployment targets, as in a policy's `match`.
+    models: Annotated[tuple[Label, ...], Field(strict=False, min_length=1, max_length=100)] | None = None
+    targets: Annotated[tuple[Label, ...], Field(strict=False, min_length=1, max_length=100)] | None = None
 
 
 class NewCheck(Document):

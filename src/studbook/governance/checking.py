@@ -176,4 +176,8 @@ def facts_of_test(policy: Policy, test: PolicyTest) -> Facts:
 
 def _completed(version: JsonObject) -> JsonObject:
     """A version of a test with the containers that are always there; nothing stays nothing."""
-    return {**{name: kind() for name, kind in CONTAINERS.items()}, **version} if version else {}
+    if not version:
+        return {}
+    completed = {**{name: kind() for name, kind in CONTAINERS.items()}, **version}
+    measured = [{**metric, "value": float(metric["value"])} if "value" in metric else metric for metric in completed["metrics"]]
+    return {**completed, "metrics": measured}

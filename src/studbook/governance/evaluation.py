@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from studbook.governance.policy import Match, Policy, Rule, Severity
 
 # The bounds of what rules read.
-FACTS_LIMIT: Final = 1024 * 1024
+FACTS_LIMIT: Final = 8 * 1024 * 1024
 TEXT_LIMIT: Final = 64 * 1024
 LIST_LIMIT: Final = 10_000
 # Gates at which `object` is a model version.
@@ -118,34 +118,58 @@ class _Bounding:
     def __init__(self) -> None:
         self.size = 0
         self.length = 0
+        # Lists that stand in several places, as ways to a record do, are looked at once.
+        self._lists: dict[int, tuple[list[Any], int]] = {}
 
     def clean(self, value: Any) -> Any:  # noqa: ANN401 - any JSON value
         kind = type(value)
-        if kind is str:
-            # Counted in characters: a bound need not be exact, and most text is ASCII.
-            if len(value) > TEXT_LIMIT:
-                message = f"a text is longer than the {TEXT_LIMIT:,} characters that rules may read"
-                raise FactError(message)
-            self.size += len(value) + 3
-            return value
         if kind is dict:
             return self._object(value)
         if kind is list or kind is tuple:
-            self._measure(len(value))
-            return [self.clean(element) for element in value if element is not None]
+            return self._list(value)
+        self._scalar(kind, value)
+        return value
+
+    def _scalar(self, kind: type, value: Any) -> None:  # noqa: ANN401 - a JSON scalar
+        if kind is str:
+            # Counted in characters: a bound need not be exact, and most text is ASCII.
+            length = len(value)
+            if length > TEXT_LIMIT:
+                message = f"a text is longer than the {TEXT_LIMIT:,} characters that rules may read"
+                raise FactError(message)
+            self.size += length + 3
+            return
         self.size += 8
         if (kind is int and not -_INTEGERS <= value < _INTEGERS) or (kind is float and not math.isfinite(value)):
             message = "a number is beyond what rules can read"
             raise FactError(message)
-        return value
+
+    def _list(self, value: Sequence[Any]) -> list[Any]:
+        known = self._lists.get(id(value))
+        if known is not None:
+            self.size += known[1]
+            return known[0]
+        self._measure(len(value))
+        before = self.size
+        cleaned = [self.clean(element) for element in value if element is not None]
+        self._lists[id(value)] = (cleaned, self.size - before)
+        return cleaned
 
     def _object(self, value: dict[str, Any]) -> dict[str, Any]:
         self._measure(len(value))
-        found = {}
+        found: dict[str, Any] = {}
         for name, element in value.items():
-            if element is not None:
-                self.size += len(name) + 4
-                found[name] = self.clean(element)
+            if element is None:
+                continue
+            self.size += len(name) + 4
+            kind = type(element)
+            if kind is dict:
+                found[name] = self._object(element)
+            elif kind is list or kind is tuple:
+                found[name] = self._list(element)
+            else:
+                self._scalar(kind, element)
+                found[name] = element
         return found
 
     def _measure(self, length: int) -> None:
@@ -252,7 +276,7 @@ class CompiledPolicy:
     def _message(self, asking: _Asking, rule: Rule) -> str:
         expression = self._messages.get(rule.id)
         if expression is not None:
-            outcome = asking.ask(expression)
+            outcome = asking.ask(expression, public=True)
             if outcome.error is None and isinstance(outcome.value, str) and outcome.value:
                 return outcome.value[:TEXT_LIMIT]
         return rule.message or f"the rule {rule.id!r} is not met"
@@ -284,18 +308,20 @@ class _Asking:
         self._deadline = deadline
         self._values: dict[str, Outcome] = {}
 
-    def ask(self, expression: Compiled) -> Outcome:
-        """The outcome of one expression."""
+    def ask(self, expression: Compiled, *, public: bool = False) -> Outcome:
+        """The outcome of one expression; a `public` one goes into the log, and so is not told who the owners are."""
         if time.monotonic() > self._deadline:
             return Outcome(error="the time for all rules together is over")
         values: dict[str, Any] = {}
         for name in expression.variables:
-            outcome = self._variable(name)
+            outcome = self.ask(self._compiled._variables[name], public=True) if public else self._variable(name)  # noqa: SLF001
             if outcome.error is not None:
                 return Outcome(error=f"variables.{name}: {outcome.error}")
             values[name] = outcome.value
         try:
             data = self.facts.gather(expression.reads)
+            if public:
+                data = {name: _without_owners(value) for name, value in data.items()}
             activation = activate({**data, "params": self._compiled.policy.params, "variables": values})
         except (FactError, RuntimeError, TypeError, ValueError, OverflowError) as error:
             return Outcome(error=str(error)[:500])
@@ -305,6 +331,14 @@ class _Asking:
         if name not in self._values:
             self._values[name] = self.ask(self._compiled._variables[name])  # noqa: SLF001 - two halves of one
         return self._values[name]
+
+
+def _without_owners(fact: Any) -> Any:  # noqa: ANN401 - any fact
+    """A version without the names and addresses of its model's owners; how many there are can still be told."""
+    model = fact.get("registered_model") if isinstance(fact, dict) else None
+    if not isinstance(model, dict) or not isinstance(model.get("owners"), list):
+        return fact
+    return {**fact, "registered_model": {**model, "owners": [{} for _ in model["owners"]]}}
 
 
 def matches(match: Match, passage: Passage, model: str | None, namespace: str, definition: str | None) -> bool:

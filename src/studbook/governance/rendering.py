@@ -113,10 +113,7 @@ def render_policy(record: JsonObject) -> Page:
     about = [("asked at", ", ".join(match["gates"]))]
     about += [(name, ", ".join(match[name])) for name in ("targets", "models", "namespaces", "schemas") if match.get(name)]
     about += [("owner", policy["owner"])] if policy.get("owner") else []
-    about += [
-        ("an error in a rule", "refuses" if policy["failure"] == "deny" else "is passed over"),
-        ("digest", record["digest"]),
-    ]
+    about.append(("an error in a rule", "refuses" if policy["failure"] == "deny" else "is passed over"))
     about.append(("digest", record["digest"]))
     page.table(("", ""), about)
     if policy.get("conditions"):

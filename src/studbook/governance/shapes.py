@@ -132,7 +132,9 @@ LINEAGE: Final[dict[str, Shape]] = {
             "sensitivity": "str",
             "uri": "str",
             "rows": "int",
+            "profile": _OPEN,
             "role": "str",
+            "roles": ["str"],
             "path": _PATH,
         }
     ],
@@ -214,7 +216,8 @@ def declared(params: Mapping[str, Any], attributes: JsonObject | None = None, *,
     }
 
 
-_BASIC: Final[dict[type, Shape]] = {bool: "bool", int: "int", float: "float", str: "str", dict: {"*": ANY}}
+# A number stays open: 1.0 is stored as 1, and both are compared with whole numbers and others.
+_BASIC: Final[dict[type, Shape]] = {bool: "bool", str: "str", dict: {"*": ANY}}
 
 
 def shape_of(value: Any) -> Shape:  # noqa: ANN401 - any JSON value

@@ -178,6 +178,11 @@ def _holds_on_postgresql(element: Any, compiler: Any, **options: Any) -> str:  #
     return f"(strpos({compiler.process(element.clauses, **options)}) > 0)"
 
 
+def has_lateral_joins(connection: Connection) -> bool:
+    """Whether a statement may look up each row of what it joins by itself."""
+    return connection.dialect.name == "postgresql"
+
+
 def attribute_of(
     record: sa.ColumnElement[bytes], steps: Sequence[str], kind: ValueType, hidden: str = ""
 ) -> sa.ColumnElement[Any]:

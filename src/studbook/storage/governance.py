@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
-from studbook.schemas.definition import ValueType
-from studbook.storage.dialects import attribute_of
+from studbook.storage.dialects import has_lateral_joins
 from studbook.storage.listing import fetch_page
 from studbook.storage.reading import TABLES, columns
 from studbook.storage.tables import (
-    artifacts,
     dataset_versions,
     deployments,
     events,
@@ -23,7 +21,6 @@ from studbook.storage.tables import (
     policy_versions,
     registered_models,
     runs,
-    version_tags,
 )
 
 if TYPE_CHECKING:
@@ -203,80 +200,50 @@ def list_statements(
 
 
 def list_upstream(connection: Connection, namespace_id: int, roots: Collection[UUID], limit: int) -> Sequence[AnyRow]:
-    """The edges upstream of these nodes, at most `limit`: target, source, relation, role, and the source's kind and name."""
+    """The edges upstream of these nodes, at most `limit`: near and far end, relation, role, and the far end's kind and name."""
     parameters = {"namespace": namespace_id, "roots": list(roots), "limit": limit}
-    return connection.execute(_walk(upstream=True), parameters).all()
+    return connection.execute(_walk(upstream=True, lateral=has_lateral_joins(connection)), parameters).all()
 
 
 def list_downstream(connection: Connection, namespace_id: int, roots: Collection[UUID], limit: int) -> Sequence[AnyRow]:
-    """The edges downstream of these nodes, at most `limit`: source, target, relation, role, and the target's kind and name."""
+    """The edges downstream of these nodes, as `list_upstream` gives them."""
     parameters = {"namespace": namespace_id, "roots": list(roots), "limit": limit}
-    return connection.execute(_walk(upstream=False), parameters).all()
+    return connection.execute(_walk(upstream=False, lateral=has_lateral_joins(connection)), parameters).all()
 
 
 @functools.cache
-def _walk(*, upstream: bool) -> sa.Select[Any]:
-    """One statement for the whole way, since a level each would take as many as a long pedigree has."""
-    edges = lineage_edges
+def _walk(*, upstream: bool, lateral: bool) -> sa.Select[Any]:
+    """One statement for the whole way, since a level each would take as many as a long pedigree has.
+
+    With `lateral` each node is looked up by itself: a planner that has not counted the edges yet reads all of them for each
+    level. SQLite goes from row to row anyway.
+    """
+    edges, ends = lineage_edges, lineage_nodes
     near, far = ("target_id", "source_id") if upstream else ("source_id", "target_id")
     namespace: sa.BindParameter[int] = sa.bindparam("namespace")
-    first = sa.select(lineage_nodes.c.id.label("id")).where(
-        lineage_nodes.c.namespace_id == namespace, lineage_nodes.c.id.in_(sa.bindparam("roots", expanding=True))
-    )
-    met = first.cte("met", recursive=True)
-    met = met.union(
-        sa.select(edges.c[far]).select_from(
-            edges.join(met, sa.and_(edges.c.namespace_id == namespace, edges.c[near] == met.c.id))
-        )
-    )
-    ends = lineage_nodes.alias("ends")
-    return (
-        sa.select(
-            edges.c[near].label("near"), edges.c[far].label("far"), edges.c.relation, edges.c.role, ends.c.kind, ends.c.name
-        )
-        .select_from(
-            met.join(edges, sa.and_(edges.c.namespace_id == namespace, edges.c[near] == met.c.id)).join(
-                ends, sa.and_(ends.c.namespace_id == namespace, ends.c.id == edges.c[far])
-            )
-        )
-        .limit(sa.bindparam("limit"))
-    )
+    edge = [edges.c[near].label("near"), edges.c[far].label("far"), edges.c.relation, edges.c.role]
+    roots = sa.and_(edges.c.namespace_id == namespace, edges.c[near].in_(sa.bindparam("roots", expanding=True)))
+    if not lateral:
+        met = sa.select(*edge).where(roots).cte("met", recursive=True)
+        onward = sa.and_(edges.c.namespace_id == namespace, edges.c[near] == met.c.far)
+        met = met.union(sa.select(*edge).select_from(met.join(edges, onward)))
+        named = sa.and_(ends.c.namespace_id == namespace, ends.c.id == met.c.far)
+        whole = sa.select(met, ends.c.kind, ends.c.name).select_from(met.join(ends, named))
+        return whole.limit(sa.bindparam("limit"))
+    known = edges.join(ends, sa.and_(ends.c.namespace_id == namespace, ends.c.id == edges.c[far]))
+    every = [*edge, ends.c.kind, ends.c.name]
+    met = sa.select(*every).select_from(known).where(roots).cte("met", recursive=True)
+    onward = sa.and_(edges.c.namespace_id == namespace, edges.c[near] == met.c.far)
+    step = sa.select(*every).select_from(known).where(onward).offset(sa.literal_column("0")).lateral("step")
+    return sa.select(met.union(sa.select(*step.c).select_from(met.join(step, sa.true())))).limit(sa.bindparam("limit"))
 
 
-def list_tags(connection: Connection, namespace_id: int, version_ids: Collection[UUID]) -> Iterator[AnyRow]:
-    """The tags of versions: version, key, value."""
-    table = version_tags
-    for chunk in _chunks(version_ids):
-        yield from connection.execute(
-            sa.select(table.c.version_id, table.c.key, table.c.value).where(
-                table.c.namespace_id == namespace_id, table.c.version_id.in_(chunk)
-            )
-        )
-
-
-def list_artifacts(connection: Connection, namespace_id: int, version_ids: Collection[UUID]) -> Iterator[AnyRow]:
-    """The artifacts of versions in order: version, uri, digest, media type."""
-    table = artifacts
-    for chunk in _chunks(version_ids):
-        yield from connection.execute(
-            sa.select(table.c.version_id, table.c.uri, table.c.digest, table.c.media_type)
-            .where(table.c.namespace_id == namespace_id, table.c.version_id.in_(chunk))
-            .order_by(table.c.version_id, table.c.position)
-        )
-
-
-def list_licenses(connection: Connection, namespace_id: int, version_ids: Collection[UUID]) -> Iterator[AnyRow]:
-    """Of versions what their attributes say of license and supplier: version, license, supplier."""
+def list_version_records(connection: Connection, namespace_id: int, version_ids: Collection[UUID]) -> Iterator[AnyRow]:
+    """Model versions: id and record."""
     table = model_versions
     for chunk in _chunks(version_ids):
         yield from connection.execute(
-            sa.select(
-                table.c.id,
-                attribute_of(table.c.record, ["attributes", "license"], ValueType.STRING, "/attributes/license").label("license"),
-                attribute_of(
-                    table.c.record, ["attributes", "provider", "name"], ValueType.STRING, "/attributes/provider/name"
-                ).label("supplier"),
-            ).where(table.c.namespace_id == namespace_id, table.c.id.in_(chunk))
+            sa.select(table.c.id, table.c.record).where(table.c.namespace_id == namespace_id, table.c.id.in_(chunk))
         )
 
 

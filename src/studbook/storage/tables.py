@@ -584,13 +584,9 @@ def _statements(name: str) -> sa.Table:
     )
 
 
-verdicts = _statements("verdicts")
-change_requests = _statements("change_requests")
-attestations = _statements("attestations")
-waivers = _statements("waivers")
-findings = _statements("findings")
-recalls = _statements("recalls")
-reviews = _statements("reviews")
+verdicts, change_requests, attestations = _statements("verdicts"), _statements("change_requests"), _statements("attestations")
+waivers, findings = _statements("waivers"), _statements("findings")
+recalls, reviews = _statements("recalls"), _statements("reviews")
 
 idempotency_keys = _table(
     "idempotency_keys",

@@ -59,6 +59,10 @@ _Params = Annotated[
     list[str] | None,
     typer.Option("--param", metavar="NAME=VALUE", help="Another value for a parameter of the pack: JSON, or a word."),
 ]
+_Models = Annotated[list[str] | None, typer.Option("--model", metavar="NAME", help="Only about models of this name or pattern.")]
+_Targets = Annotated[
+    list[str] | None, typer.Option("--target", metavar="NAME", help="Only about this alias or deployment target, or pattern.")
+]
 _Pack = Annotated[str, typer.Argument(metavar="PACK", help="A pack that Studbook ships; `studbook policy packs` lists them.")]
 _Framework = Annotated[str, typer.Option("--framework", "-f", help="`studbook policy frameworks` lists them.")]
 _Ref = Annotated[str, typer.Argument(metavar="REF", help="A model (models/NAME) or a version (NAME/3).")]
@@ -177,7 +181,7 @@ def _show_tried(line: dict[str, Any]) -> None:
 
 def _summarise(line: dict[str, Any]) -> None:
     parts = [
-        f"{line['looked_at']:,} versions looked at",
+        f"{line['looked_at']:,} looked at",
         f"{line['applied']:,} concerned",
         f"{line['deny']:,} refused",
         f"{line['warn']:,} warned of",
@@ -224,12 +228,19 @@ def packs(context: typer.Context, *, as_json: AsJson = False) -> None:
 
 @app.command("adopt")
 def adopt(
-    context: typer.Context, pack: _Pack, *, state: _State = Asked.ENFORCE, param: _Params = None, as_json: AsJson = False
+    context: typer.Context,
+    pack: _Pack,
+    *,
+    state: _State = Asked.ENFORCE,
+    param: _Params = None,
+    model: _Models = None,
+    target: _Targets = None,
+    as_json: AsJson = False,
 ) -> None:
     """Take up a pack: its policies are asked from now on."""
     params = dict(_read_param(text) for text in param or ())
     with open_registry(context) as registry:
-        adopted = registry.adopt_policy_pack(pack, state.value, params=params)
+        adopted = registry.adopt_policy_pack(pack, state.value, params=params, models=model or (), targets=target or ())
     if as_json:
         screen.write_json({"items": [one.raw for one in adopted]})
         return

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from studbook.domain.governance import NewAdoption, NewCheck, PolicyTransition
 from studbook.domain.names import Kind
-from studbook.governance.policy import Policy, State
+from studbook.governance.policy import Policy
 from studbook.governance.rendering import Page, render_coverage, render_policy, render_verdict
 from studbook.http.answers import answered, json_response, page, record_response
 from studbook.http.auth import CurrentPaging, CurrentSession
@@ -161,7 +161,7 @@ def adopt_pack(
     session: CurrentSession, pack: PathName, document: Annotated[NewAdoption, Depends(body_of(NewAdoption))]
 ) -> Response:
     """Take up a pack: its policies are asked from now on, in the given state."""
-    shown = policies.adopt(session.database, session.caller, pack, State(document.state), document.params)
+    shown = policies.adopt(session.database, session.caller, pack, document)
     return json_response(b'{"items":[' + b",".join(one.body for one in shown) + b"]}")
 
 

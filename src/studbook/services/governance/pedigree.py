@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict, deque
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote
+from uuid import UUID
 
 from studbook.domain.canonical import read_canonical
 from studbook.domain.names import Kind
+from studbook.domain.privacy import blanked
 from studbook.storage import governance as storage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from uuid import UUID
 
     from sqlalchemy.engine import Connection
 
@@ -22,22 +25,96 @@ if TYPE_CHECKING:
 # More than any pedigree that a person can account for; what is cut short can be judged by no rule.
 NODE_LIMIT: Final = 10_000
 _EDGE_LIMIT: Final = 8 * NODE_LIMIT
+_DATASET_FIELDS: Final = ("name", "digest", "license", "sensitivity", "uri", "rows", "profile")
+_NO_ID: Final = UUID(int=0)
+# Of a way that is longer than twice this, only the ends are shown.
+_SHOWN_AT_ENDS: Final = 4
 _EXTERNAL: Final = ("origin", "external")
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a record was reached: the names on the way, of which only the beginning and the end of a long one are kept."""
+
+    first: tuple[str, ...] = ()
+    last: tuple[str, ...] = ()
+    length: int = 0
+
+    def to(self, name: str) -> Way:
+        """The way one record further."""
+        first = (*self.first, name) if self.length < _SHOWN_AT_ENDS else self.first
+        return Way(first, (*self.last, name)[-_SHOWN_AT_ENDS:], self.length + 1)
+
+    @cached_property
+    def shown(self) -> list[str]:
+        """The names; for a long way it says how many are left out."""
+        hidden = self.length - 2 * _SHOWN_AT_ENDS
+        if hidden > 0:
+            return [*self.first, f"… {hidden} more …", *self.last]
+        # The ends of a shorter way overlap.
+        return [*self.first, *self.last[2 * _SHOWN_AT_ENDS - self.length :]] if self.length > _SHOWN_AT_ENDS else [*self.first]
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A record upstream: how it was reached first, and what it was used for there."""
+    """A record upstream: how it was reached first, and what it was used for, there and elsewhere on the way."""
 
     id: UUID
     kind: str
     name: str
     role: str
-    path: tuple[str, ...]
+    way: Way
+    roles: set[str] = field(default_factory=set)
+
+    @property
+    def path(self) -> list[str]:
+        """The way that led there, nearest first; one list for all facts about the record."""
+        return self.way.shown
 
 
 class TruncatedPedigreeError(Exception):
     """More lies upstream than is looked at, so nothing can be said of all of it."""
+
+
+def _fresh_node(record: JsonObject) -> Node:
+    """How a dataset version is reached that the version itself brings along."""
+    role = record.get("role") or ""
+    return Node(_NO_ID, Kind.DATASET_VERSION, record["name"], role, Way().to(record["name"]), {role})
+
+
+def _text(value: Any) -> str | None:  # noqa: ANN401 - any JSON value
+    return value if isinstance(value, str) and value else None
+
+
+@dataclass(frozen=True, slots=True)
+class Saying:
+    """What a version upstream says of itself, as far as rules may read it."""
+
+    attributes: JsonObject = field(default_factory=dict)
+    artifacts: list[JsonObject] = field(default_factory=list)
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+_decode: Final = json.JSONDecoder().raw_decode
+_ARTIFACTS: Final = ',"artifacts":'
+_ATTRIBUTES: Final = ',"attributes":'
+_PERSONAL: Final = ',"personal":['
+_TAGS: Final = ',"tags":'
+
+
+def read_saying(record: bytes) -> Saying:
+    """Of a stored version its artifacts, tags and attributes (but for personal ones), without reading the rest.
+
+    A record is canonical JSON, its members in order, so that these words are found where they are looked for: within a text their
+    quotes would be escaped; before `attributes`, and between it and `personal`, nothing has such a member; `tags` is the last.
+    """
+    text = record.decode()
+    artifacts, end = _decode(text, text.index(_ARTIFACTS) + len(_ARTIFACTS))
+    attributes, end = _decode(text, text.index(_ATTRIBUTES, end) + len(_ATTRIBUTES))
+    personal, _ = _decode(text, text.index(_PERSONAL, end) + len(_PERSONAL) - 1)
+    tags, _ = _decode(text, text.rindex(_TAGS) + len(_TAGS))
+    hidden = [place.removeprefix("/attributes") for place in personal if place.startswith("/attributes")]
+    return Saying((blanked(attributes, hidden) if hidden else attributes) or {}, artifacts, tags)
 
 
 def _nothing() -> None:
@@ -74,17 +151,18 @@ class Pedigree:
             leading[row.near].append(row)
         self.truncated = len(rows) > _EDGE_LIMIT
         found = {node.id: node for node in self.sources}
-        waiting = deque((root, found[root].path if root in found else ()) for root in roots)
+        waiting = deque((root, found[root].way if root in found else Way()) for root in roots)
         while waiting:
-            near, path = waiting.popleft()
+            near, way = waiting.popleft()
             for row in leading[near]:
                 if row.far in found:
+                    found[row.far].roles.add(row.role)
                     continue
                 if len(found) >= NODE_LIMIT:
                     self.truncated = True
                     return found
-                found[row.far] = Node(row.far, row.kind, row.name, row.role, (*path, row.name))
-                waiting.append((row.far, found[row.far].path))
+                found[row.far] = Node(row.far, row.kind, row.name, row.role, way.to(row.name), {row.role})
+                waiting.append((row.far, found[row.far].way))
         return found
 
     def facts(self) -> dict[str, Callable[[], Any]]:
@@ -98,7 +176,7 @@ class Pedigree:
         }
         return {
             "lineage.ancestors": lambda: len(self.nodes) + len(self.fresh),
-            "lineage.depth": lambda: max((len(node.path) for node in self.nodes.values()), default=int(bool(self.fresh))),
+            "lineage.depth": lambda: max((node.way.length for node in self.nodes.values()), default=int(bool(self.fresh))),
             "lineage.truncated": lambda: bool(self.nodes) and self.truncated,
             **{f"lineage.{name}": self._complete(compute) for name, compute in whole.items()},
         }
@@ -130,95 +208,83 @@ class Pedigree:
         return self._of(Kind.MODEL_VERSION)
 
     @cached_property
-    def _tag_rows(self) -> list[Any]:
-        return list(storage.list_tags(self.connection, self.namespace_id, self._versions))
+    def _sayings(self) -> dict[UUID, Saying]:
+        """What the versions upstream say of themselves."""
+        rows = storage.list_version_records(self.connection, self.namespace_id, self._versions)
+        return defaultdict(Saying, {row.id: read_saying(row.record) for row in rows})
 
     @cached_property
-    def _sayings(self) -> dict[UUID, Any]:
-        rows = storage.list_licenses(self.connection, self.namespace_id, self._versions)
-        return {row.id: row for row in rows}
-
-    @cached_property
-    def _dataset_records(self) -> list[tuple[JsonObject, str, tuple[str, ...]]]:
-        """The dataset versions upstream: record, role and path."""
+    def _dataset_records(self) -> list[tuple[JsonObject, Node]]:
+        """The dataset versions upstream, each with how it was reached."""
         nodes = self._of(Kind.DATASET_VERSION)
         found = {
             row.id: read_canonical(row.record) for row in storage.list_dataset_records(self.connection, self.namespace_id, nodes)
         }
-        stored = [(found[node.id], node.role, node.path) for node in nodes.values() if node.id in found]
-        return [*((record, record.get("role", ""), (record["name"],)) for record in self.fresh), *stored]
-
-    @cached_property
-    def _artifact_rows(self) -> dict[UUID, list[JsonObject]]:
-        found: dict[UUID, list[JsonObject]] = defaultdict(list)
-        for row in storage.list_artifacts(self.connection, self.namespace_id, self._versions):
-            found[row.version_id].append({"uri": row.uri, "digest": row.digest, "media_type": row.media_type})
-        return found
+        stored = [(found[node.id], node) for node in nodes.values() if node.id in found]
+        return [*((record, _fresh_node(record)) for record in self.fresh), *stored]
 
     def _tags(self) -> list[JsonObject]:
-        found = []
-        for row in self._tag_rows:
-            node = self._versions[row.version_id]
-            found.append({"key": row.key, "value": row.value, "node": node.name, "path": list(node.path)})
-        return sorted(found, key=lambda tag: (tag["node"], tag["key"]))
+        return [
+            {"key": key, "value": value, "node": node.name, "path": node.path}
+            for node in sorted(self._versions.values(), key=lambda node: node.name)
+            for key, value in self._sayings[node.id].tags.items()
+        ]
 
     def _datasets(self) -> list[JsonObject]:
         return [
             {
-                **{name: record.get(name) for name in ("name", "digest", "license", "sensitivity", "uri", "rows")},
-                "role": role,
-                "path": list(path),
+                **{name: record.get(name) for name in _DATASET_FIELDS},
+                "role": node.role,
+                "roles": sorted(role for role in node.roles if role),
+                "path": node.path,
             }
-            for record, role, path in self._dataset_records
+            for record, node in self._dataset_records
         ]
 
     def _licenses(self) -> list[JsonObject]:
         found = [
-            {"license": saying.license, "node": node.name, "path": list(node.path)}
+            {"license": license_, "node": node.name, "path": node.path}
             for node in self._versions.values()
-            if (saying := self._sayings.get(node.id)) is not None and saying.license
+            if (license_ := _text(self._sayings[node.id].attributes.get("license")))
         ]
         return found + [
-            {"license": record["license"], "node": record["name"], "path": list(path)}
-            for record, _, path in self._dataset_records
+            {"license": record["license"], "node": record["name"], "path": node.path}
+            for record, node in self._dataset_records
             if record.get("license")
         ]
 
     def _models(self) -> list[JsonObject]:
-        tags: dict[UUID, dict[str, str]] = defaultdict(dict)
-        for row in self._tag_rows:
-            tags[row.version_id][row.key] = row.value
         found = []
         for node in self._versions.values():
-            saying, marks = self._sayings.get(node.id), tags[node.id]
+            said = self._sayings[node.id]
             family, _, number = node.name.rpartition("/versions/")
-            held = self._artifact_rows[node.id]
+            provider = said.attributes.get("provider")
             key, value = _EXTERNAL
             found.append(
                 {
                     "name": node.name,
-                    "model": family.removeprefix("models/"),
+                    "model": unquote(family.removeprefix("models/")),
                     "number": int(number),
-                    "license": saying.license if saying is not None else None,
-                    "supplier": (saying.supplier if saying is not None else None) or marks.get("supplier"),
-                    "digest": next((item["digest"] for item in held if item["digest"]), None),
-                    "tags": marks,
-                    "external": marks.get(key) == value,
-                    "artifacts": held,
-                    "path": list(node.path),
+                    "license": _text(said.attributes.get("license")),
+                    "supplier": _text(provider.get("name") if isinstance(provider, dict) else None) or said.tags.get("supplier"),
+                    "digest": next((item["digest"] for item in said.artifacts if item["digest"]), None),
+                    "tags": said.tags,
+                    "external": said.tags.get(key) == value,
+                    "artifacts": [{name: item[name] for name in ("uri", "digest", "media_type")} for item in said.artifacts],
+                    "path": node.path,
                 }
             )
         return found
 
     def _unverified(self) -> list[JsonObject]:
         found = [
-            {"node": record["name"], "reason": "a dataset version without digest", "path": list(path)}
-            for record, _, path in self._dataset_records
+            {"node": record["name"], "reason": "a dataset version without digest", "path": node.path}
+            for record, node in self._dataset_records
             if not record.get("digest")
         ]
         for node in self._versions.values():
-            held = self._artifact_rows[node.id]
+            held = self._sayings[node.id].artifacts
             if not held or any(not item["digest"] for item in held):
                 reason = "an artifact without digest" if held else "a model version without artifacts"
-                found.append({"node": node.name, "reason": reason, "path": list(node.path)})
+                found.append({"node": node.name, "reason": reason, "path": node.path})
         return found

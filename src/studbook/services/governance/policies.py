@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from studbook.domain.canonical import JsonObject, canonical_json, read_canonical
 from studbook.domain.errors import ConflictError, InvalidDocumentError, NotFoundError, StudbookError
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from studbook.domain.errors import Violation
-    from studbook.domain.governance import PolicyTransition
+    from studbook.domain.governance import NewAdoption, PolicyTransition
     from studbook.services.caller import Caller
     from studbook.services.governance.subjects import Subject
     from studbook.storage.database import Database
@@ -222,20 +222,20 @@ def list_shipped(connection: Connection, namespace_id: int) -> JsonObject:
     return {"items": items}
 
 
-def adopt(database: Database, caller: Caller, name: str, state: State, params: dict[str, Any] | None = None) -> list[Shown]:
-    """Take up a shipped pack: its policies are asked from now on, in the given state; `params` replace parameters of theirs.
+def adopt(database: Database, caller: Caller, name: str, document: NewAdoption) -> list[Shown]:
+    """Take up a shipped pack: its policies are asked from now on, with the given parameters, about what is named alone.
 
     Raises NotFoundError for a pack that Studbook does not ship, InvalidDocumentError for parameters that no policy has.
     """
     require_role(caller, POLICY_ADMIN, "change policies")
     if name not in list_packs():
         raise NotFoundError(f"Studbook ships no pack {name[:128]!r}; there are {', '.join(list_packs())}")
-    policies = load_pack(name).policies
-    if unknown := sorted(set(params or {}) - {key for policy in policies for key in policy.params}):
+    policies, state = load_pack(name).policies, State(document.state)
+    if unknown := sorted(set(document.params) - {key for policy in policies for key in policy.params}):
         known = ", ".join(sorted({key for policy in policies for key in policy.params})) or "none"
         message = f"no policy of this pack has the parameter {unknown[0]!r}; they have {known}"
         raise InvalidDocumentError.at(f"/params/{unknown[0]}", "unknown_parameter", message)
-    chosen = [_with_params(policy, params or {}) for policy in policies]
+    chosen = [_adapted(policy, document) for policy in policies]
     with database.read() as connection:
         for policy in chosen:
             check(connection, caller.namespace_id, policy)
@@ -254,9 +254,16 @@ def adopt(database: Database, caller: Caller, name: str, state: State, params: d
     return settled(database.work.run(change))  # type: ignore[no-any-return]
 
 
-def _with_params(policy: Policy, params: dict[str, Any]) -> Policy:
-    own = {key: value for key, value in params.items() if key in policy.params}
-    return Policy.model_validate({**policy.model_dump(by_alias=True), "params": {**policy.params, **own}}) if own else policy
+def _adapted(policy: Policy, document: NewAdoption) -> Policy:
+    """A shipped policy with parameters of somebody's own, asked about some models or targets only."""
+    params = {**policy.params, **{key: value for key, value in document.params.items() if key in policy.params}}
+    aimed = {Gate.PROMOTE, Gate.DEPLOY}.issuperset(policy.match.gates)
+    match = {
+        **policy.match.model_dump(mode="json", exclude_none=True),
+        **({"models": document.models} if document.models else {}),
+        **({"targets": document.targets} if document.targets and aimed else {}),
+    }
+    return Policy.model_validate({**policy.model_dump(by_alias=True), "params": params, "match": match})
 
 
 def get_policy(connection: Connection, namespace_id: int, name: str) -> Shown:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from studbook.domain.canonical import read_canonical
 from studbook.domain.names import Kind, version_name
+from studbook.domain.privacy import blanked
 from studbook.services.governance.pedigree import Pedigree
 from studbook.services.governance.people import find_involved
 from studbook.storage import governance as storage
@@ -59,10 +60,14 @@ class Beside:
 
 
 def project(record: JsonObject, beside: Beside) -> JsonObject:
-    """A version as rules see it: its record with its model, run and datasets in it."""
+    """A version as rules see it: its record with its model, run and datasets in it, and nothing that is personal but owners."""
     held = record.get("schema")
+    if record["personal"]:
+        record = blanked(record, record["personal"])
     return {
         **{name: value for name, value in record.items() if name not in {"id", "namespace", "personal", "schema"}},
+        # Canonical JSON writes 1.0 as 1; a rule is to reckon with metrics as what they are.
+        "metrics": [{**metric, "value": float(metric["value"])} for metric in record["metrics"]],
         "datasets": [
             {
                 **{name: entry[name] for name in ("name", "role", "digest")},

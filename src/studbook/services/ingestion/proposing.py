@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from studbook.domain.names import Kind, dataset_version_name, model_name, run_name
-from studbook.services.governance.pedigree import Node, Pedigree
+from studbook.services.governance.pedigree import Node, Pedigree, Way
 from studbook.services.governance.subjects import Beside, proposed_version
 from studbook.services.ingestion.inputs import Input, Staged
 from studbook.services.ingestion.planning import RUN_FIELDS
@@ -151,17 +151,22 @@ def _fresh(part: DatasetPart, found: Found) -> JsonObject:
     }
 
 
+def _source(found: Found, entry: InputPlan) -> Node:
+    role = entry.part.role.value
+    return Node(found.id, Kind.DATASET_VERSION, found.name, role, Way().to(found.name), {role})
+
+
 def _pedigree(recorder: Recorder, plan: Plan, inputs: list[Found]) -> Pedigree:
-    sources = [Node(parent.id, Kind.MODEL_VERSION, parent.name, "", (parent.name,)) for parent, _ in plan.parents]
+    sources = [Node(parent.id, Kind.MODEL_VERSION, parent.name, "", Way().to(parent.name)) for parent, _ in plan.parents]
     if plan.run is not None:
         name = run_name(plan.run.id)
-        sources.append(Node(plan.run.id, Kind.RUN, name, "", (name,)))
+        sources.append(Node(plan.run.id, Kind.RUN, name, "", Way().to(name)))
     fresh: dict[str, JsonObject] = {}
     for found, entry in zip(inputs, plan.inputs, strict=True):
         if entry.found is None:
             fresh.setdefault(found.name, _fresh(entry.part, found))
         else:
-            sources.append(Node(found.id, Kind.DATASET_VERSION, found.name, entry.part.role.value, (found.name,)))
+            sources.append(_source(found, entry))
     unique = {node.id: node for node in reversed(sources)}
     return Pedigree(
         recorder.transaction.connection,
