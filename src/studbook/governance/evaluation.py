@@ -4,34 +4,37 @@ from __future__ import annotations
 
 import hashlib
 import math
-import re
 import time
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol, TypeAlias
 
 from studbook.domain.canonical import canonical_json
 from studbook.domain.types import format_time
-from studbook.governance.expressions import ANYTHING, BOOL, STRING, Language, Outcome, activate, join_all
+from studbook.governance.expressions import ANYTHING, BOOL, STRING, ExpressionError, Language, Outcome, activate
 from studbook.governance.gates import Gate
-from studbook.governance.policy import Effect, Failure
-from studbook.governance.shapes import declared
+from studbook.governance.policy import Failure
+from studbook.governance.shapes import conform
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from studbook.domain.canonical import JsonObject
     from studbook.governance.expressions import Compiled
     from studbook.governance.gates import Passage
-    from studbook.governance.policy import Match, Policy, Rule, Severity
+    from studbook.governance.policy import Effect, Match, Policy, Rule, Severity
 
-# The bounds of what rules read.
+# The bounds of what rules read. The size is counted as JSON text would be, a little over: no number counts less than 8 bytes.
 FACTS_LIMIT: Final = 8 * 1024 * 1024
 TEXT_LIMIT: Final = 64 * 1024
 LIST_LIMIT: Final = 10_000
+DEPTH_LIMIT: Final = 64
+MESSAGE_LIMIT: Final = 4096
 # Gates at which `object` is a model version.
 VERSION_GATES: Final = frozenset({Gate.REGISTER, Gate.CHANGE, Gate.PROMOTE, Gate.DEPLOY, Gate.ARCHIVE})
-_INTEGERS: Final = 2**63
+# Beyond this, JSON's numbers are not exact, and canonical JSON has no integers (RFC 8785).
+_INTEGERS: Final = 2**53
 
 
 class FactError(Exception):
@@ -39,81 +42,121 @@ class FactError(Exception):
 
 
 class Facts:
-    """What rules may read, each computed when it is first read. JSON's null is taken out: what is not known is absent."""
+    """What rules may read, each computed when it is first read. JSON's null is taken out: what is not known is absent.
+
+    `lazy` are facts that are dear; those of the lineage have a name each, as in `lineage.tags`. For one question, in one thread.
+    """
 
     def __init__(self, values: Mapping[str, Any], lazy: Mapping[str, Callable[[], Any]] | None = None) -> None:
-        self._lazy: dict[str, Callable[[], Any]] = {
-            **{name: _constantly(value) for name, value in values.items()},
-            **(lazy or {}),
-        }
+        self._given = values
+        self._lazy = lazy or {}
         self._known: dict[str, Any] = {}
         self._faults: dict[str, str] = {}
-        self.size = 0
-        self.length = 0
+        # Bytes and longest list: of each fact, and of those that an expression reads.
+        self._measures: dict[str, tuple[int, int]] = {}
+        self._extents: dict[frozenset[str], tuple[int, int]] = {}
+        self._size = 0
+        self._parameters: dict[str, JsonObject] = {}
+        self._activated: dict[bool, tuple[frozenset[str], int, Any]] = {}
 
     @property
     def used(self) -> frozenset[str]:
-        """The facts that were read."""
-        return frozenset(self._known)
+        """The facts that were read, or that rules tried to read."""
+        return frozenset(self._known) | frozenset(self._faults)
 
-    def gather(self, names: frozenset[str]) -> dict[str, Any]:
-        """These facts as an expression names them.
+    def expect(self, policies: Iterable[CompiledPolicy]) -> None:
+        """Make ready for all of these policies, so that the facts are converted for the engine once."""
+        for policy in policies:
+            self._parameters[policy.language.key] = policy.language.params
+
+    def ask(self, expression: Compiled, language: Language, *, public: bool = False) -> Outcome:
+        """The outcome of an expression over these facts; an error where one of them cannot be had.
+
+        What a `public` one gives goes into the log, and so it is not told who the owners are.
+        """
+        reads = expression.reads
+        extent = self._extents.get(reads)
+        if extent is None:
+            try:
+                extent = self._extents[reads] = self._gather(reads)
+            except FactError as error:
+                return Outcome(error=str(error))
+        return expression.evaluate(self._activate(expression, language, public=public), *extent, self._find)
+
+    def _gather(self, names: frozenset[str]) -> tuple[int, int]:
+        """How large these facts are together, and their longest list.
 
         Raises FactError.
         """
-        found: dict[str, Any] = {}
+        size, length = 0, 0
         for name in names:
-            value = self._get(name)
-            outer, _, inner = name.partition(".")
-            if inner:
-                found.setdefault(outer, {})[inner] = value
-            else:
-                found[outer] = value
-        return found
+            if name not in self._known:
+                self._measures[name] = self._read(name)
+            measure = self._measures[name]
+            size, length = size + measure[0], max(length, measure[1])
+        return size, length
 
-    def _get(self, name: str) -> Any:  # noqa: ANN401 - any fact
+    def _find(self, name: str) -> Any:  # noqa: ANN401 - any fact
+        """A fact as an expression names it, of those that were read: the lineage as a record of its parts."""
+        if name != "lineage":
+            return self._known.get(name)
+        return {part.partition(".")[2]: value for part, value in self._known.items() if part.startswith("lineage.")}
+
+    def _activate(self, expression: Compiled, language: Language, *, public: bool) -> Any:  # noqa: ANN401 - of the engine
+        """The facts as the engine takes them: those that were read, and the parameters of all who asked."""
+        if expression.reads_params and language.key not in self._parameters:
+            self._parameters[language.key] = language.params
+        held = self._activated.get(public)
+        if held is None or held[1] != len(self._parameters) or not expression.reads <= held[0]:
+            names = frozenset(self._known)
+            found = {name: value for name, value in self._known.items() if "." not in name}
+            if len(found) < len(self._known):
+                found["lineage"] = self._find("lineage")
+            if public:
+                found = {name: _without_owners(value) for name, value in found.items()}
+            held = self._activated[public] = (names, len(self._parameters), activate(found, dict(self._parameters)))
+        return held[2]
+
+    def _read(self, name: str) -> tuple[int, int]:
         if name in self._faults:
             raise FactError(self._faults[name])
-        if name not in self._known:
-            if name not in self._lazy:
-                self._refuse(name, f"{name} is not known here")
-            try:
+        try:
+            if name in self._lazy:
                 value = self._lazy[name]()
-            except Exception as error:  # noqa: BLE001 - a fact that cannot be had stands against whoever needs it
-                self._refuse(name, str(error) or type(error).__name__)
-            self._known[name] = value if isinstance(value, datetime) else self._bounded(name, value)
-        return self._known[name]
-
-    def _bounded(self, name: str, value: Any) -> Any:  # noqa: ANN401 - any JSON value
+            elif name in self._given:
+                value = self._given[name]
+            else:
+                self._refuse(name, f"{name} is not known here")
+        except FactError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a fact that cannot be had stands against whoever needs it
+            self._refuse(name, str(error) or type(error).__name__)
+        if name == "now" and isinstance(value, datetime):
+            self._known[name] = value
+            return 8, 0
         bounding = _Bounding()
         try:
-            cleaned = bounding.clean(value)
-        except FactError as error:
-            self._refuse(name, str(error))
-        if bounding.size + self.size > FACTS_LIMIT:
+            cleaned = conform(name, bounding.clean(value))
+        except (FactError, ValueError) as error:
+            self._refuse(name, f"{name}: {error}")
+        if bounding.size + self._size > FACTS_LIMIT:
             self._refuse(name, f"the facts are larger than the {FACTS_LIMIT:,} bytes that rules may read")
-        self.size += bounding.size
-        self.length = max(self.length, bounding.length)
-        return cleaned
+        self._size += bounding.size
+        self._known[name] = cleaned
+        return bounding.size, bounding.length
 
-    def _refuse(self, name: str, message: str) -> None:
+    def _refuse(self, name: str, message: str) -> NoReturn:
         self._faults[name] = message
         raise FactError(message)
 
     def inputs_digest(self) -> str:
         """The SHA-256 of the facts that were read, as canonical JSON (RFC 8785)."""
-        shown = {
-            name: format_time(value) if isinstance(value, datetime) else value for name, value in sorted(self._known.items())
-        }
+        shown = {name: format_time(value) if isinstance(value, datetime) else value for name, value in self._known.items()}
         return f"sha256:{hashlib.sha256(canonical_json({'facts': shown, 'faults': self._faults})).hexdigest()}"
 
 
-def _constantly(value: Any) -> Callable[[], Any]:  # noqa: ANN401 - any fact
-    return lambda: value
-
-
 class _Bounding:
-    """Takes nulls out of a value and measures it on the way."""
+    """Takes nulls out of a value and measures it on the way. What it gives is what canonical JSON holds: 1.0 is 1."""
 
     def __init__(self) -> None:
         self.size = 0
@@ -121,67 +164,87 @@ class _Bounding:
         # Lists that stand in several places, as ways to a record do, are looked at once.
         self._lists: dict[int, tuple[list[Any], int]] = {}
 
-    def clean(self, value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    def clean(self, value: Any, depth: int = 0) -> Any:  # noqa: ANN401 - any JSON value
+        """The value as rules see it.
+
+        Raises FactError for what JSON does not have, and for what is too large.
+        """
         kind = type(value)
-        if kind is dict:
-            return self._object(value)
-        if kind is list or kind is tuple:
-            return self._list(value)
-        self._scalar(kind, value)
-        return value
-
-    def _scalar(self, kind: type, value: Any) -> None:  # noqa: ANN401 - a JSON scalar
         if kind is str:
-            # Counted in characters: a bound need not be exact, and most text is ASCII.
-            length = len(value)
-            if length > TEXT_LIMIT:
-                message = f"a text is longer than the {TEXT_LIMIT:,} characters that rules may read"
-                raise FactError(message)
-            self.size += length + 3
-            return
+            return self._text(value)
+        if kind is dict:
+            self._enter(len(value), depth)
+            return {self._text(name): self.clean(member, depth + 1) for name, member in value.items() if member is not None}
+        if kind is list or kind is tuple:
+            return self._list(value, depth)
         self.size += 8
-        if (kind is int and not -_INTEGERS <= value < _INTEGERS) or (kind is float and not math.isfinite(value)):
-            message = "a number is beyond what rules can read"
-            raise FactError(message)
+        if kind is bool:
+            return value
+        if kind is int or kind is float:
+            return _number(value)
+        if isinstance(value, str):
+            # A member of an enumeration.
+            return self._text(str.__str__(value))
+        message = f"{kind.__name__} is nothing that JSON has"
+        raise FactError(message)
 
-    def _list(self, value: Sequence[Any]) -> list[Any]:
+    def _list(self, value: Sequence[Any], depth: int) -> list[Any]:
         known = self._lists.get(id(value))
         if known is not None:
             self.size += known[1]
             return known[0]
-        self._measure(len(value))
         before = self.size
-        cleaned = [self.clean(element) for element in value if element is not None]
+        self._enter(len(value), depth)
+        cleaned = [self.clean(element, depth + 1) for element in value if element is not None]
         self._lists[id(value)] = (cleaned, self.size - before)
         return cleaned
 
-    def _object(self, value: dict[str, Any]) -> dict[str, Any]:
-        self._measure(len(value))
-        found: dict[str, Any] = {}
-        for name, element in value.items():
-            if element is None:
-                continue
-            self.size += len(name) + 4
-            kind = type(element)
-            if kind is dict:
-                found[name] = self._object(element)
-            elif kind is list or kind is tuple:
-                found[name] = self._list(element)
-            else:
-                self._scalar(kind, element)
-                found[name] = element
-        return found
-
-    def _measure(self, length: int) -> None:
+    def _enter(self, length: int, depth: int) -> None:
         if length > LIST_LIMIT:
             message = f"a list has more than the {LIST_LIMIT:,} elements that rules may read"
             raise FactError(message)
+        if depth > DEPTH_LIMIT:
+            message = f"it nests deeper than the {DEPTH_LIMIT} levels that rules may read"
+            raise FactError(message)
+        if self.size > FACTS_LIMIT:
+            message = f"it is larger than the {FACTS_LIMIT:,} bytes that rules may read"
+            raise FactError(message)
+        self.size += 4
         self.length = max(self.length, length)
+
+    def _text(self, text: str) -> str:
+        length = len(text)
+        if not text.isascii():
+            try:
+                length = len(text.encode())
+            except UnicodeEncodeError:
+                message = "a text has a lone surrogate, which is no character"
+                raise FactError(message) from None
+        if length > TEXT_LIMIT:
+            message = f"a text is longer than the {TEXT_LIMIT:,} bytes that rules may read"
+            raise FactError(message)
+        self.size += length + 4
+        return text
+
+
+def _without_owners(fact: Any) -> Any:  # noqa: ANN401 - any fact
+    """A version without the names and addresses of its model's owners; how many there are can still be told."""
+    model = fact.get("registered_model") if isinstance(fact, dict) else None
+    if not isinstance(model, dict) or not isinstance(model.get("owners"), list):
+        return fact
+    return {**fact, "registered_model": {**model, "owners": [{} for _ in model["owners"]]}}
+
+
+def _number(value: float) -> float:
+    if not -_INTEGERS < value < _INTEGERS and (isinstance(value, int) or not math.isfinite(value)):
+        message = "a number is beyond those that JSON holds exactly"
+        raise FactError(message)
+    return int(value) if isinstance(value, float) and abs(value) < _INTEGERS and value.is_integer() else value
 
 
 @dataclass(frozen=True, slots=True)
 class RuleResult:
-    """A rule that is not met, could not be evaluated, or was passed over because it could not."""
+    """A rule that is not met ("fail"), could not be evaluated ("error"), or was passed over because it could not ("ignored")."""
 
     id: str
     outcome: str
@@ -202,11 +265,19 @@ class PolicyResult:
     failures: tuple[RuleResult, ...] = ()
 
 
+# What stands for an expression that cannot be compiled, which a policy that was checked when it was saved does not have.
+_Expression: TypeAlias = "Compiled | Outcome"
+
+
+class _Ask(Protocol):
+    def __call__(self, expression: _Expression, *, public: bool = False) -> Outcome: ...
+
+
 @dataclass
 class CompiledPolicy:
-    """A policy whose expressions are compiled.
+    """A policy whose expressions are compiled, to be asked by any thread.
 
-    Raises ExpressionError for one that was not checked before.
+    An expression that cannot be compiled, since what rules may use has changed, is an error of its rule.
     """
 
     policy: Policy
@@ -215,76 +286,92 @@ class CompiledPolicy:
     def __post_init__(self) -> None:
         """Compile all expressions."""
         policy = self.policy
-        versions = bool(VERSION_GATES.intersection(policy.match.gates))
-        self.language = Language(declared(policy.params, versions=versions))
-        self._variables: dict[str, Compiled] = {}
+        self.language = Language(None, policy.params)
         for variable in policy.variables:
-            self._variables[variable.name] = self.language.compile(variable.expression, ANYTHING)
-            self.language.define(variable.name, self._variables[variable.name])
-        self._conditions = [self.language.compile(condition.expression, BOOL) for condition in policy.conditions]
-        self._rules = [(rule, self.language.compile(rule.expression, BOOL)) for rule in policy.rules]
+            compiled = self._compile(variable.expression, ANYTHING)
+            if not isinstance(compiled, Outcome):
+                self.language.define(variable.name, compiled)
+        self._conditions = [self._compile(condition.expression, BOOL) for condition in policy.conditions]
+        self._rules = [(rule, self._compile(rule.expression, BOOL)) for rule in policy.rules]
         self._messages = {
-            rule.id: self.language.compile(rule.message_expression, STRING)
+            rule.id: self._compile(rule.message_expression, STRING)
             for rule in policy.rules
             if rule.message_expression is not None
         }
 
+    def _compile(self, text: str, want: str) -> _Expression:
+        try:
+            return self.language.compile(text, want)
+        except ExpressionError as error:
+            return Outcome(error=f"the expression cannot be used: {error}")
+
     @cached_property
     def reads(self) -> frozenset[str]:
         """The facts that any of its expressions reads."""
-        return self._reads([*self._conditions, *(rule for _, rule in self._rules), *self._messages.values()])
+        expressions = [*self._conditions, *(rule for _, rule in self._rules), *self._messages.values()]
+        return frozenset().union(*(one.reads for one in expressions if not isinstance(one, Outcome)))
 
     @cached_property
     def _all_rules(self) -> Compiled | None:
-        return join_all([rule for _, rule in self._rules])
+        return self._joined([rule for _, rule in self._rules])
 
-    def _reads(self, expressions: Sequence[Compiled]) -> frozenset[str]:
-        found: set[str] = set()
-        for expression in expressions:
-            found |= expression.reads
-            for name in expression.variables:
-                found |= self._reads([self._variables[name]])
-        return frozenset(found)
+    @cached_property
+    def _all_conditions(self) -> Compiled | None:
+        return self._joined(self._conditions)
+
+    def _joined(self, expressions: Sequence[_Expression]) -> Compiled | None:
+        compiled = [one for one in expressions if not isinstance(one, Outcome)]
+        if len(compiled) < len(expressions) or not compiled:
+            return None
+        return compiled[0] if len(compiled) == 1 else self.language.join(compiled)
 
     def evaluate(self, facts: Facts, deadline: float = math.inf) -> PolicyResult:
         """Ask the policy about these facts; `deadline` is a moment of the monotonic clock after which rules are errors."""
-        asking = _Asking(self, facts, deadline)
-        for condition in self._conditions:
-            outcome = asking.ask(condition)
-            if outcome.error is not None and self.policy.failure is Failure.DENY:
-                # What cannot be told to be outside is judged: else a crafted record would step outside.
-                return PolicyResult(applied=True, rules=len(self._rules), failures=self._undecided(outcome))
-            if not outcome.is_true:
-                return PolicyResult(applied=False)
-        # One look at all rules together finds them met, or not: the common case costs no more.
-        if not self._rules or (self._all_rules is not None and asking.ask(self._all_rules).is_true):
-            return PolicyResult(applied=True, rules=len(self._rules))
-        failures = [result for rule, compiled in self._rules if (result := self._judge(asking, rule, compiled)) is not None]
-        return PolicyResult(applied=True, rules=len(self._rules), failures=tuple(failures))
 
-    def _judge(self, asking: _Asking, rule: Rule, compiled: Compiled) -> RuleResult | None:
-        outcome = asking.ask(compiled)
+        def ask(expression: _Expression, *, public: bool = False) -> Outcome:
+            if isinstance(expression, Outcome):
+                return expression
+            return facts.ask(expression, self.language, public=public) if time.monotonic() <= deadline else _LATE
+
+        # One look at all together finds them true, or not: the common case costs no more. As && is, it is true only when all are.
+        if self._conditions and not (self._all_conditions is not None and ask(self._all_conditions).is_true):
+            outcomes = [ask(condition) for condition in self._conditions]
+            if any(outcome.is_false for outcome in outcomes):
+                return PolicyResult(applied=False)
+            unclear = next((outcome for outcome in outcomes if not outcome.is_true), None)
+            if unclear is not None:
+                # What cannot be told to be outside is judged: else a crafted record would step outside.
+                return PolicyResult(applied=True, failures=(self._undecided(unclear),))
+        count = len(self._rules)
+        if not count or (self._all_rules is not None and ask(self._all_rules).is_true):
+            return PolicyResult(applied=True, rules=count)
+        results = [self._judge(rule, ask(expression), ask) for rule, expression in self._rules]
+        return PolicyResult(applied=True, rules=count, failures=tuple(result for result in results if result is not None))
+
+    def _judge(self, rule: Rule, outcome: Outcome, ask: _Ask) -> RuleResult | None:
         if outcome.is_true:
             return None
-        if outcome.error is not None:
-            if self.policy.failure is Failure.IGNORE:
-                return self._result(rule, "ignored", f"passed over, for it could not be evaluated: {outcome.error}")
-            said = f"{rule.message}: " if rule.message else ""
-            return self._result(rule, "error", f"{said}the rule could not be evaluated ({outcome.error})")
-        return self._result(rule, "fail", self._message(asking, rule))
+        if outcome.error is None:
+            message = self._message(rule, ask)
+            # What is neither true nor false is not met, whatever errors are to this policy.
+            return self._result(rule, "fail", message if outcome.is_false else f"{message} ({_strange(outcome)})")
+        if self.policy.failure is Failure.IGNORE:
+            return self._result(rule, "ignored", f"passed over, for it could not be evaluated: {outcome.error}")
+        said = f"{rule.message}: " if rule.message else ""
+        return self._result(rule, "error", f"{said}the rule could not be evaluated ({outcome.error})")
 
-    def _message(self, asking: _Asking, rule: Rule) -> str:
+    def _message(self, rule: Rule, ask: _Ask) -> str:
         expression = self._messages.get(rule.id)
         if expression is not None:
-            outcome = asking.ask(expression, public=True)
+            outcome = ask(expression, public=True)
             if outcome.error is None and isinstance(outcome.value, str) and outcome.value:
-                return outcome.value[:TEXT_LIMIT]
+                return outcome.value[:MESSAGE_LIMIT]
         return rule.message or f"the rule {rule.id!r} is not met"
 
-    def _undecided(self, outcome: Outcome) -> tuple[RuleResult, ...]:
-        message = f"whether the policy applies could not be told ({outcome.error})"
-        severity, effect = self.policy.severity, self.policy.effect
-        return (RuleResult("conditions", "error", message, None, None, severity, effect, ()),)
+    def _undecided(self, outcome: Outcome) -> RuleResult:
+        message = f"whether the policy applies could not be told ({outcome.error or _strange(outcome)})"
+        name = "ignored" if self.policy.failure is Failure.IGNORE else "error"
+        return RuleResult("conditions", name, message, None, None, self.policy.severity, self.policy.effect, ())
 
     def _result(self, rule: Rule, outcome: str, message: str) -> RuleResult:
         return RuleResult(
@@ -299,50 +386,22 @@ class CompiledPolicy:
         )
 
 
-class _Asking:
-    """One evaluation of a policy: its variables are computed once, when they are read."""
-
-    def __init__(self, compiled: CompiledPolicy, facts: Facts, deadline: float) -> None:
-        self.facts = facts
-        self._compiled = compiled
-        self._deadline = deadline
-        self._values: dict[str, Outcome] = {}
-
-    def ask(self, expression: Compiled, *, public: bool = False) -> Outcome:
-        """The outcome of one expression; a `public` one goes into the log, and so is not told who the owners are."""
-        if time.monotonic() > self._deadline:
-            return Outcome(error="the time for all rules together is over")
-        values: dict[str, Any] = {}
-        for name in expression.variables:
-            outcome = self.ask(self._compiled._variables[name], public=True) if public else self._variable(name)  # noqa: SLF001
-            if outcome.error is not None:
-                return Outcome(error=f"variables.{name}: {outcome.error}")
-            values[name] = outcome.value
-        try:
-            data = self.facts.gather(expression.reads)
-            if public:
-                data = {name: _without_owners(value) for name, value in data.items()}
-            activation = activate({**data, "params": self._compiled.policy.params, "variables": values})
-        except (FactError, RuntimeError, TypeError, ValueError, OverflowError) as error:
-            return Outcome(error=str(error)[:500])
-        return expression.evaluate(activation, self.facts.size, self.facts.length)
-
-    def _variable(self, name: str) -> Outcome:
-        if name not in self._values:
-            self._values[name] = self.ask(self._compiled._variables[name])  # noqa: SLF001 - two halves of one
-        return self._values[name]
+_LATE: Final = Outcome(error="the time budget of all rules together is used up")
+_KINDS: Final = {str: "a text", int: "a number", float: "a number", list: "a list", dict: "a map"}
 
 
-def _without_owners(fact: Any) -> Any:  # noqa: ANN401 - any fact
-    """A version without the names and addresses of its model's owners; how many there are can still be told."""
-    model = fact.get("registered_model") if isinstance(fact, dict) else None
-    if not isinstance(model, dict) or not isinstance(model.get("owners"), list):
-        return fact
-    return {**fact, "registered_model": {**model, "owners": [{} for _ in model["owners"]]}}
+def _strange(outcome: Outcome) -> str:
+    return f"it gave {_KINDS.get(type(outcome.value), 'something else')}, where true or false is expected"
+
+
+def evaluate_all(policies: Sequence[CompiledPolicy], facts: Facts, deadline: float = math.inf) -> list[PolicyResult]:
+    """What each of these policies says: as `evaluate` of each, and the facts are converted for the engine once for all."""
+    facts.expect(policies)
+    return [policy.evaluate(facts, deadline) for policy in policies]
 
 
 def matches(match: Match, passage: Passage, model: str | None, namespace: str, definition: str | None) -> bool:
-    """Whether a policy is asked about an action: every member that it gives must fit."""
+    """Whether a policy is asked about an action: every member that it gives must fit. Where there is none, only `*` does."""
     if passage.gate not in match.gates:
         return False
     for patterns, value in (
@@ -357,10 +416,17 @@ def matches(match: Match, passage: Passage, model: str | None, namespace: str, d
 
 
 def _fits(pattern: str, value: str) -> bool:
-    return bool(_pattern(pattern).fullmatch(value))
-
-
-@lru_cache(maxsize=1000)
-def _pattern(text: str) -> re.Pattern[str]:
-    """A pattern in which only `*` is special."""
-    return re.compile(".*".join(re.escape(part) for part in text.split("*")), re.DOTALL)
+    """Whether a value is as a pattern in which only `*` is special. Linear: each part is taken where it comes first."""
+    first, *others = pattern.split("*")
+    if not others:
+        return value == pattern
+    if not value.startswith(first):
+        return False
+    *between, last = others
+    place = len(first)
+    for part in between:
+        found = value.find(part, place)
+        if found < 0:
+            return False
+        place = found + len(part)
+    return value.endswith(last) and len(value) - len(last) >= place

@@ -1,246 +1,438 @@
-"""How much room an expression may take.
+"""How much room and time an expression may take, told before it is run.
 
-The engine bounds how often loops run, not how large values become: doubling a text thirty times would end the process.
-So an upper bound of all that is allocated is read off the expression, and held against a budget.
+The engine bounds how often loops run (10,000 rounds an evaluation), not how large values become or how long one call takes:
+`[s].map(x, x + x)` thirty times over, or a text searched for a text as long, would hold or end the process. So the expression is
+run here over sizes instead of values, and what comes out is held against a budget.
 
-Sizes are linear forms over the size of the facts and over the shares that loops hand out, with polynomials in n, the length of
-the longest list, as coefficients: the elements of a list are together no larger than the list, and whatever else a loop uses
-is used n times.
+A size is a linear form over the shares that loops hand out: the elements of a list are together no larger than the list, so what
+a loop makes of its elements adds up to what it would make of the list, and whatever else it uses counts once for every round.
+
+What things cost was measured on the engine (cel-expr-python 0.1.3); the slowest of several shapes counts, rounded up. Notable:
+map() and filter() copy the list that they gather in every round, so they take 16 bytes times the square of its length.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Final
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 
-from studbook.governance.syntax import Call, Collection, Comprehension, Const, Ident, Node, Select, Tree, walk
+from studbook.governance.shapes import ANY, SHAPES, SMALL_SHAPES, inner_shape
+from studbook.governance.syntax import UNUSED, Call, Comprehension, Const, Ident, ListLiteral, Select
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from studbook.governance.shapes import Shape
+    from studbook.governance.syntax import Node, Tree
 
 ROOM: Final = 64 * 1024 * 1024
+# In nanoseconds. All rules of an evaluation together have as much, and while one runs nothing stops it.
+TIME: Final = 1_000_000_000
 # What the engine allows in all loops of one evaluation.
 ITERATIONS: Final = 10_000
-# By what an expression is judged when it is saved: a document of a common size.
-_USUAL_BYTES: Final = 16 * 1024
-_USUAL_LENGTH: Final = 50
+# By what an expression is judged when it is saved: a record of a common size.
+USUAL_BYTES: Final = 16 * 1024
+USUAL_LENGTH: Final = 50
+
+_USUAL_PIECES: Final = 200
+_LENIENCY: Final = 5
+
+_FIXED: Final = ""
 _SLOT: Final = 32
-_DEGREE_LIMIT: Final = 12
+_NODE: Final = 64
+_COPYING: Final = 16
+# Bytes for every character that split() hands out, and the time for it.
+_PIECE: Final = 40
+_SPLITTING: Final = 100
+# Searching a text is fast, until what is searched for is long: then every place is a comparison.
+_SEARCHING: Final = 5
+_COMPARING: Final = 0.02
+_COPY_TIME: Final = 3
+_EQUALING: Final = 7
+# For each instruction of a regular expression and each character.
+_STEP_TIME: Final = 1
+_COMPILE_TIME: Final = 200
+# What a JSON value counts as at least.
+_LEAST: Final = 8
+_HUGE: Final = 1e18
 
-_FACTS: Final = ""
-_ONE: Final = "1"
-
-_SMALL_RESULT: Final = frozenset(
-    {
-        "_&&_", "_||_", "!_", "_==_", "_!=_", "_<_", "_<=_", "_>_", "_>=_", "@in", "_-_", "_*_", "_/_", "_%_", "-_",
-        "@not_strictly_false", "size", "contains", "startsWith", "endsWith", "matches", "indexOf", "lastIndexOf",
-        "int", "uint", "double", "bool", "type", "timestamp", "duration", "hasValue",
-        "getFullYear", "getMonth", "getDate", "getDayOfMonth", "getDayOfYear", "getDayOfWeek", "getHours", "getMinutes",
-        "getSeconds", "getMilliseconds",
-    }
-)  # fmt: skip
-# Their result is no larger than what they are given.
-_LINEAR: Final = frozenset(
-    {
-        "_[_]", "_?._", "_[?_]", "_?_:_", "dyn", "string", "lowerAscii", "upperAscii", "trim", "substring", "charAt",
-        "optional.of", "optional.none", "optional.ofNonZeroValue", "orValue", "or", "value",
-    }
-)  # fmt: skip
-ALLOWED: Final = _SMALL_RESULT | _LINEAR | {"_+_", "join", "split"}
+_Form: TypeAlias = "dict[str, float]"
+_UNKNOWN: Final = object()
 
 
 class UnboundedError(Exception):
-    """A part of an expression whose room cannot be told; `node` is its id."""
+    """A part of an expression whose room or time cannot be told; `node` is its id."""
 
     def __init__(self, message: str, node: int) -> None:
         super().__init__(message)
         self.node = node
 
 
-# Coefficients by the power of n.
-_Polynomial = tuple[float, ...]
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What an expression may take at most: bytes and nanoseconds."""
+
+    room: float
+    time: float
+
+    @property
+    def is_within_budget(self) -> bool:
+        """Whether it may be run."""
+        return self.room <= ROOM and self.time <= TIME
+
+
+class Growth:
+    """What an expression needs, by the size of what it reads. `known` are the names whose values do not change: parameters."""
+
+    def __init__(self, tree: Tree, known: Mapping[str, Any]) -> None:
+        self._root = tree.root
+        self._known = known
+        self._judged: dict[tuple[int, int], bool] = {}
+
+    def need(self, size: int, length: int, pieces: float = _HUGE) -> Need:
+        """What it takes at most over facts of so many bytes, with a longest list of so many elements.
+
+        No text is thought to split into more than so many pieces.
+
+        Raises UnboundedError.
+        """
+
+        def fact(name: str) -> _Value:
+            return _Value(_fixed(size), length, length, shape=SHAPES.get(name, ANY))
+
+        return _Measuring(fact, self._known, pieces).need(self._root)
+
+    def usual(self) -> tuple[Need, bool]:
+        """What it takes for a common record, and whether that is too much already.
+
+        Time is not judged as strictly as when it is run: here all lists are thought to be long, and each to be the whole record.
+
+        Raises UnboundedError.
+        """
+        need = self.need(USUAL_BYTES, USUAL_LENGTH, _USUAL_PIECES)
+        return need, need.room > ROOM or need.time > _LENIENCY * TIME
+
+    def fits(self, size: int, length: int) -> bool:
+        """Whether it is within its budget; told for the next powers of two, so that it is told once for most records."""
+        key = (size.bit_length(), length.bit_length())
+        judged = self._judged.get(key)
+        if judged is None:
+            judged = self._judged[key] = self.need(1 << key[0], 1 << key[1]).is_within_budget
+        return judged
+
+    def fits_exactly(self, find: Callable[[str], Any]) -> bool:
+        """Whether it is within its budget over these very facts: slower to tell, and closer."""
+        measuring = _Measuring(lambda name: replace(measuring.known(find(name)), shape=SHAPES.get(name, ANY)), self._known)
+        return measuring.need(self._root).is_within_budget
 
 
 @dataclass(frozen=True, slots=True)
-class Size:
-    """A linear form: for each symbol (the facts, one byte, a loop's share) a polynomial in n."""
+class _Value:
+    """What is known of a value: its size, its elements if it is a list or map, and the longest list in it."""
 
-    terms: dict[str, _Polynomial] = field(default_factory=dict)
-
-    def __add__(self, other: Size) -> Size:
-        """The sum."""
-        terms = dict(self.terms)
-        for symbol, powers in other.terms.items():
-            terms[symbol] = _plus(terms.get(symbol, ()), powers)
-        return Size(terms)
-
-    def times(self, factor: float) -> Size:
-        """The form, so many times."""
-        return Size({symbol: tuple(power * factor for power in powers) for symbol, powers in self.terms.items()})
-
-    def over(self, variable: str, whole: Size) -> Size:
-        """What a loop over `whole` takes when each round takes this; `variable` is what it hands out."""
-        total = Size()
-        for symbol, powers in self.terms.items():
-            if symbol == variable:
-                total += whole._scaled(powers)
-            else:
-                total += Size({symbol: (0.0, *powers)})
-        return total
-
-    def _scaled(self, powers: _Polynomial) -> Size:
-        return Size({symbol: _product(own, powers) for symbol, own in self.terms.items()})
-
-    def at(self, size: int, length: int) -> float:
-        """In bytes, for facts of so many bytes and a longest list of so many elements."""
-        total = 0.0
-        for symbol, powers in self.terms.items():
-            unit = 1 if symbol == _ONE else size
-            total += unit * sum(power * float(length) ** degree for degree, power in enumerate(powers))
-        return total
-
-    @property
-    def loops(self) -> bool:
-        """Whether the length of lists matters."""
-        return any(power for powers in self.terms.values() for power in powers[1:])
+    size: _Form
+    length: float = 0
+    inner: float = 0
+    # Certainly a number, boolean, time or null; certainly a text.
+    small: bool = False
+    text: bool = False
+    # The value itself; and what it is a part of.
+    exactly: Any = _UNKNOWN
+    within: Any = _UNKNOWN
+    members: Mapping[str, _Value] | None = None
+    # What it is declared to be; where that is a number or boolean, facts are (see evaluation).
+    shape: Shape = ANY
 
 
-def _plus(one: _Polynomial, other: _Polynomial) -> _Polynomial:
-    longer, shorter = (one, other) if len(one) >= len(other) else (other, one)
-    return tuple(power + (shorter[place] if place < len(shorter) else 0.0) for place, power in enumerate(longer))
+def _fixed(amount: float) -> _Form:
+    return {_FIXED: float(amount)}
 
 
-def _product(one: _Polynomial, other: _Polynomial) -> _Polynomial:
-    powers = [0.0] * max(0, len(one) + len(other) - 1)
-    for left, first in enumerate(one):
-        for right, second in enumerate(other):
-            powers[left + right] += first * second
-    return tuple(powers[:_DEGREE_LIMIT])
+_SMALL: Final = _Value(_fixed(16), small=True)
 
 
-def _bytes(count: float) -> Size:
-    return Size({_ONE: (float(count),)})
+def _plus(*forms: _Form) -> _Form:
+    total: _Form = {}
+    for form in forms:
+        for symbol, amount in form.items():
+            total[symbol] = min(_HUGE, total.get(symbol, 0.0) + amount)
+    return total
 
 
-@dataclass(slots=True)
-class Growth:
-    """The room of an expression: that of its result, and of all that is made on the way."""
-
-    result: Size
-    total: Size
-    # Lists are joined or made of text, so their length is bounded by the engine alone.
-    makes_lists: bool
-
-    def at(self, size: int, length: int) -> float:
-        """All that is allocated, in bytes."""
-        return self.total.at(size, ITERATIONS if self.makes_lists else min(length, ITERATIONS))
-
-    @property
-    def is_excessive(self) -> bool:
-        """Whether even a document of a common size would need more than the budget."""
-        length = _USUAL_LENGTH if not self.makes_lists else 4 * _USUAL_LENGTH
-        return self.total.at(_USUAL_BYTES, length) > ROOM
+def _times(form: _Form, factor: float) -> _Form:
+    return {symbol: min(_HUGE, amount * factor) for symbol, amount in form.items()}
 
 
-def measure(tree: Tree, variables: dict[str, Size]) -> Growth:
-    """The growth of an expression; `variables` are the sizes of the policy's variables that it may read.
+def _spread(form: _Form, share: str, whole: _Form, rounds: float) -> _Form:
+    """What a loop over `whole` takes when each of its rounds takes this."""
+    others = {symbol: amount for symbol, amount in form.items() if symbol != share}
+    return _plus(_times(others, rounds), _times(whole, form.get(share, 0.0)))
 
-    Raises UnboundedError.
-    """
-    measuring = _Measuring(tree, dict(variables))
-    result = measuring.size(tree.root)
-    return Growth(result, measuring.total + result, measuring.makes_lists)
+
+def _part_of(of: _Value, key: str | int | None = None) -> _Value:
+    shape = inner_shape(of.shape, key)
+    return _SMALL if shape in SMALL_SHAPES else _Value(of.size, of.inner, of.inner, within=of.within, shape=shape)
+
+
+def _either(values: Sequence[_Value]) -> _Value:
+    """Whichever of these it is."""
+    if len(values) == 1:
+        return values[0]
+    size: _Form = {}
+    for value in values:
+        size = {symbol: max(size.get(symbol, 0.0), value.size.get(symbol, 0.0)) for symbol in size.keys() | value.size}
+    return _Value(
+        size,
+        max((value.length for value in values), default=0),
+        max((value.inner for value in values), default=0),
+        small=all(value.small for value in values),
+        text=bool(values) and all(value.text for value in values),
+        shape=values[0].shape if values and all(value.shape == values[0].shape for value in values) else ANY,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """The room and time that one part of an expression takes, and their limits whatever the loops around it are."""
+
+    room: _Form
+    time: _Form
+    limit: float = _HUGE
+    time_limit: float = _HUGE
 
 
 class _Measuring:
-    def __init__(self, tree: Tree, known: dict[str, Size]) -> None:
-        self._tree = tree
-        self._known = known
-        self.total = Size()
-        self.makes_lists = False
+    def __init__(self, fact: Callable[[str], _Value], known: Mapping[str, Any], pieces: float = _HUGE) -> None:
+        self._fact = fact
+        self._pieces = pieces
+        # How large a loop's share can be at most.
+        self._peaks: dict[str, float] = {_FIXED: 1.0}
+        self._extents: dict[int, tuple[float, int]] = {}
+        self._taken: list[_Taken] = []
+        self._names: dict[str, _Value] = {name: self.known(value) for name, value in known.items()}
 
-    def size(self, node: Node) -> Size:
-        """The size of a part's value; what is made on the way is added to the total."""
+    def need(self, root: Node) -> Need:
+        """All that is taken."""
+        room, time = self._peak(self._value(root).size), 0.0
+        for taken in self._taken:
+            room += min(taken.limit, self._peak(taken.room))
+            time += min(taken.time_limit, self._peak(taken.time))
+        return Need(room, time + _COPY_TIME * room)
+
+    def known(self, value: Any) -> _Value:  # noqa: ANN401 - any JSON value
+        """A value that is there."""
+        if not isinstance(value, list | dict):
+            text = isinstance(value, str | bytes)
+            size = len(value.encode()) if isinstance(value, str) else len(value) if text else 8
+            return _Value(_fixed(size + 8), small=not text, text=text, exactly=value, within=value)
+        if id(value) not in self._extents:
+            self._extents[id(value)] = _extent(value)
+        total, inner = self._extents[id(value)]
+        return _Value(_fixed(total), len(value), inner, exactly=value, within=value)
+
+    def _peak(self, form: _Form) -> float:
+        return min(_HUGE, sum(amount * self._peaks[symbol] for symbol, amount in form.items()))
+
+    def _takes(self, *, room: _Form | None = None, time: _Form | None = None) -> None:
+        self._taken.append(_Taken(room or {}, time or {}))
+
+    def _value(self, node: Node) -> _Value:
+        """What is known of a part's value; what is taken on the way is added up."""
         match node:
             case Const():
-                return _bytes(node.size + 8)
+                return self.known(node.value)
             case Ident():
-                return self._known.get(node.name, Size({_FACTS: (1.0,)}))
+                if node.name not in self._names:
+                    self._names[node.name] = self._fact(node.name)
+                return self._names[node.name]
             case Select():
-                inner = self.size(node.parts[0])
-                return _bytes(8) if node.tests else inner
-            case Collection():
-                return self._made(self._sum(node.parts) + _bytes(_SLOT * (len(node.parts) + 1)))
+                of = self._value(node.parts[0])
+                return _SMALL if node.tests else self._member(of, node.field)
             case Comprehension():
-                return self._loop(node)
+                return self._bind(node) if node.variable == UNUSED else self._loop(node)
             case Call():
                 return self._call(node)
             case _:
-                message = "this part of the expression is not understood"
-                raise UnboundedError(message, node.id)
+                return self._literal(node)
 
-    def _sum(self, parts: tuple[Node, ...]) -> Size:
-        total = Size()
-        for part in parts:
-            total += self.size(part)
-        return total
+    def _member(self, of: _Value, key: str | int) -> _Value:
+        if of.members is not None:
+            return of.members.get(key, _SMALL) if isinstance(key, str) else _SMALL
+        if of.exactly is _UNKNOWN:
+            return _part_of(of, key)
+        try:
+            return replace(self.known(of.exactly[key]), shape=inner_shape(of.shape, key))
+        except (KeyError, IndexError, TypeError):
+            # The engine will say that there is no such thing.
+            return _SMALL
 
-    def _made(self, size: Size) -> Size:
-        self.total += size
-        return size
+    def _literal(self, node: Node) -> _Value:
+        values = [self._value(part) for part in node.parts]
+        self._takes(room=_fixed(_NODE * (len(values) + 1)))
+        size = _plus(_fixed(_SLOT * (len(values) + 1)), *(value.size for value in values))
+        inner = max([len(values), *(max(value.inner, value.length) for value in values)])
+        if isinstance(node, ListLiteral):
+            exactly = [value.exactly for value in values]
+            within = _UNKNOWN if any(value is _UNKNOWN for value in exactly) else exactly
+            return _Value(size, len(values), inner, within=within)
+        keys = [key.value for key in node.parts[::2] if isinstance(key, Const) and isinstance(key.value, str)]
+        members = dict(zip(keys, values[1::2], strict=True)) if len(keys) * 2 == len(values) else None
+        return _Value(size, len(values), inner, members=members)
 
-    def _call(self, node: Call) -> Size:
-        name = node.function
-        if name not in ALLOWED and not name.startswith("math."):
-            message = f"{name.strip('_@')!r} is not offered to rules, for its result may grow without bound"
-            raise UnboundedError(message, node.id)
-        given = self._sum(node.parts)
-        if name in _SMALL_RESULT or name.startswith("math.") or node.id in self._tree.small:
-            return _bytes(16)
-        if name == "split":
-            self.makes_lists = True
-            return self._made(given.times(_SLOT))
-        if name == "join":
-            separators = self.size(node.parts[1]) if len(node.parts) > 1 else Size()
-            return self._made(given + _each(separators))
-        if name == "_+_":
-            self.makes_lists = self.makes_lists or not any(_is_text(part) for part in node.parts)
-        return self._made(given + _bytes(_SLOT))
+    def _bind(self, node: Comprehension) -> _Value:
+        """cel.bind(): a name for a value, which is computed once."""
+        start = self._value(node.parts[1])
+        return self._inside({node.accumulator: start}, node.parts[4:])
 
-    def _loop(self, node: Comprehension) -> Size:
-        whole, start, condition, step, result = node.parts
-        if node.variable == "#unused":
-            # cel.bind: a name for a value.
-            return self._within({node.accumulator: self.size(start)}, result)
-        kind = _kind_of(step, node.accumulator)
-        if kind is None:
+    def _loop(self, node: Comprehension) -> _Value:
+        ranged, _, condition, step, _ = node.parts
+        gathered = _gathered(step, node.accumulator)
+        if gathered is None or node.second:
             message = "this loop is not one of all, exists, exists_one, filter and map"
             raise UnboundedError(message, node.id)
-        extent = self.size(whole)
-        share = f"{node.variable}#{node.id}"
-        before = self.total
-        self.total = Size()
-        body = self._within({node.variable: Size({share: (1.0,)}), node.accumulator: Size()}, *kind)
-        self.total += self.size(condition) if isinstance(condition, Call) else Size()
-        self.total = before + (self.total + _bytes(_SLOT)).over(share, extent)
-        return _bytes(16) if node.id in self._tree.small else (body + _bytes(_SLOT)).over(share, extent)
+        over = self._value(ranged)
+        rounds = min(over.length, ITERATIONS)
+        share = f"{node.id}.{len(self._peaks)}"
+        self._peaks[share] = self._peak(over.size)
+        shape = over.shape[0] if isinstance(over.shape, list) else ANY
+        element = _Value({share: 1.0}, over.inner, over.inner, within=over.within, shape=shape)
+        names = {node.variable: _SMALL if shape in SMALL_SHAPES else element, node.accumulator: _SMALL}
+        outside, self._taken = self._taken, []
+        asked, added = gathered
+        body = self._inside(names, (condition, *asked, *added))
+        self._taken = outside + [self._repeated(taken, share, over.size, rounds) for taken in self._taken]
+        if not added:
+            return _SMALL
+        self._takes(room=_fixed(rounds * (_COPYING * rounds + _NODE)))
+        size = _plus(_spread(body.size, share, over.size, rounds), _fixed(_SLOT * rounds))
+        # Elements of the list, or members of each: no other texts than those in it.
+        within = over.within if body.within is over.within else _UNKNOWN
+        shape = "float" if body.small else body.shape
+        return _Value(size, rounds, max(body.inner, body.length, rounds), within=within, shape=[shape])
 
-    def _within(self, names: dict[str, Size], *parts: Node) -> Size:
-        outside = {name: self._known.get(name) for name in names}
-        self._known |= names
-        size = self._sum(parts)
-        for name, was in outside.items():
-            if was is None:
-                del self._known[name]
-            else:
-                self._known[name] = was
-        return size
+    def _repeated(self, taken: _Taken, share: str, whole: _Form, rounds: float) -> _Taken:
+        """What is taken in every round, in all rounds: of all loops together there are no more than the engine allows."""
+        return _Taken(
+            _spread(taken.room, share, whole, rounds),
+            _spread(taken.time, share, whole, rounds),
+            min(taken.limit, ITERATIONS * self._peak(taken.room)),
+            min(taken.time_limit, ITERATIONS * self._peak(taken.time)),
+        )
+
+    def _inside(self, names: Mapping[str, _Value], parts: Sequence[Node]) -> _Value:
+        """The last of these parts, which see these names."""
+        outside = {name: self._names[name] for name in names if name in self._names}
+        self._names.update(names)
+        values = [self._value(part) for part in parts]
+        for name in names:
+            del self._names[name]
+        self._names.update(outside)
+        return values[-1]
+
+    def _call(self, node: Call) -> _Value:
+        name = node.function
+        values = [self._value(part) for part in node.parts]
+        if name in _TIMES or name.startswith("math."):
+            self._takes(time=_times(_plus(*(value.size for value in values)), _TIMES.get(name, 0)))
+            return _SMALL
+        if name in _PASSED:
+            return _either(values[_PASSED[name] :])
+        if name == "matches":
+            return self._match(node, values)
+        make = self.MAKING.get(name)
+        if make is None:
+            message = f"{name.strip('_@')!r} is not offered to rules, for what it makes may grow without bound"
+            raise UnboundedError(message, node.id)
+        return make(self, values)
+
+    def _select(self, values: Sequence[_Value]) -> _Value:
+        key = values[1].exactly
+        return self._member(values[0], key) if isinstance(key, str | int) else _part_of(values[0])
+
+    def _sum(self, values: Sequence[_Value]) -> _Value:
+        if any(value.small for value in values):
+            # Nothing but a number, time or duration is added to such.
+            return _SMALL
+        size = _plus(_fixed(_NODE), *(value.size for value in values))
+        is_text = any(value.text for value in values)
+        # An element of a list counts as 8 bytes at least, and takes a slot.
+        self._takes(room=size if is_text else _times(size, _SLOT / _LEAST))
+        length = sum(value.length for value in values)
+        return _Value(size, length, max([length, *(value.inner for value in values)]), text=is_text)
+
+    def _copy(self, values: Sequence[_Value]) -> _Value:
+        size = _plus(_fixed(_NODE), values[0].size)
+        self._takes(room=size, time=_times(size, _SEARCHING))
+        return _Value(size, text=True)
+
+    def _join(self, values: Sequence[_Value]) -> _Value:
+        separators = _times(values[1].size, values[0].length) if len(values) > 1 else {}
+        size = _plus(_fixed(_NODE), values[0].size, separators)
+        # A text that grows is moved to twice its room.
+        self._takes(room=_times(size, 2))
+        return _Value(size, text=True)
+
+    def _compare(self, values: Sequence[_Value]) -> _Value:
+        # No further than the smaller of both.
+        size = min((value.size for value in values), key=self._peak)
+        self._takes(time=_times(size, 2 * _EQUALING))
+        return _SMALL
+
+    def _search(self, values: Sequence[_Value]) -> _Value:
+        text, sought = values[:2]
+        self._takes(time=_times(text.size, _SEARCHING + _COMPARING * self._peak(sought.size)))
+        return _SMALL
+
+    def _split(self, values: Sequence[_Value]) -> _Value:
+        self._search(values)
+        pieces = min(self._pieces, self._peak(values[0].size) + 1)
+        size = _plus(_fixed(_NODE), _times(values[0].size, _PIECE))
+        self._takes(room=size, time=_times(values[0].size, _SPLITTING))
+        return _Value(size, pieces, pieces)
+
+    def _match(self, node: Call, values: Sequence[_Value]) -> _Value:
+        text, pattern = values
+        if pattern.within is _UNKNOWN:
+            message = "write out the pattern of matches(), or take it from params: how long it takes depends on it"
+            raise UnboundedError(message, node.id)
+        steps = max((pattern_steps(found) for found in _texts(pattern.within)), default=0)
+        time = _times(text.size, _SEARCHING + _STEP_TIME * steps)
+        self._takes(time=_plus(_fixed(_COMPILE_TIME * steps), time))
+        return _SMALL
+
+    MAKING: ClassVar[dict[str, Callable[[_Measuring, Sequence[_Value]], _Value]]] = {
+        "_+_": _sum,
+        "join": _join,
+        "split": _split,
+        **dict.fromkeys(("_==_", "_!=_"), _compare),
+        **dict.fromkeys(("contains", "indexOf", "lastIndexOf"), _search),
+        **dict.fromkeys(("string", "lowerAscii", "upperAscii", "trim", "substring", "charAt"), _copy),
+        **dict.fromkeys(("_[_]", "_?._", "_[?_]"), _select),
+    }
 
 
-def _each(size: Size) -> Size:
-    """The size once for every element of a list."""
-    return Size({symbol: (0.0, *powers) for symbol, powers in size.terms.items()})
+# Calls whose result takes no room that counts, with the time for every byte of what they are given.
+_TIMES: Final[dict[str, float]] = {
+    "_&&_": 0, "_||_": 0, "!_": 0, "@not_strictly_false": 0, "_-_": 0, "_*_": 0, "_/_": 0, "_%_": 0, "-_": 0,
+    "@in": 6, "_<_": 1, "_<=_": 1, "_>_": 1, "_>=_": 1,
+    "size": 1, "startsWith": 1, "endsWith": 1, "int": 1, "uint": 1, "double": 1, "bool": 1, "type": 0,
+    "timestamp": 1, "duration": 1, "hasValue": 0,
+    "getFullYear": 0, "getMonth": 0, "getDate": 0, "getDayOfMonth": 0, "getDayOfYear": 0, "getDayOfWeek": 0,
+    "getHours": 0, "getMinutes": 0, "getSeconds": 0, "getMilliseconds": 0,
+}  # fmt: skip
+# Calls that pass on one of what they are given, from which on.
+_PASSED: Final = {
+    "dyn": 0, "_?_:_": 1, "optional.of": 0, "optional.none": 0, "optional.ofNonZeroValue": 0, "orValue": 0, "or": 0, "value": 0,
+}  # fmt: skip
 
 
-def _kind_of(step: Node, accumulator: str) -> tuple[Node, ...] | None:
-    """The parts of a loop's step beside what it has gathered; None for a step of no macro."""
+# Whatever an expression may call, beside math.*.
+ALLOWED: Final = frozenset({*_TIMES, *_PASSED, *_Measuring.MAKING, "matches"})
+
+
+def _gathered(step: Node, accumulator: str) -> tuple[tuple[Node, ...], tuple[Node, ...]] | None:
+    """What a loop's step asks, and what it adds to a list in every round; None for a step of no macro."""
 
     def is_gathered(node: Node) -> bool:
         return isinstance(node, Ident) and node.name == accumulator
@@ -248,44 +440,86 @@ def _kind_of(step: Node, accumulator: str) -> tuple[Node, ...] | None:
     if not isinstance(step, Call):
         return None
     if step.function in {"_&&_", "_||_"} and is_gathered(step.parts[0]):
-        return step.parts[1:]
+        return step.parts[1:], ()
     if step.function == "_+_" and is_gathered(step.parts[0]):
-        return step.parts[1:]
+        added = step.parts[1]
+        return ((), added.parts) if isinstance(added, ListLiteral) else ((added,), ())
     if step.function == "_?_:_" and is_gathered(step.parts[2]):
-        added = _kind_of(step.parts[1], accumulator)
-        return (step.parts[0], *added) if added is not None else None
+        inner = _gathered(step.parts[1], accumulator)
+        return ((step.parts[0], *inner[0]), inner[1]) if inner is not None else None
     return None
 
 
-def _is_text(node: Node) -> bool:
-    return isinstance(node, Const) and node.size > 0
+def _extent(value: Any) -> tuple[float, int]:  # noqa: ANN401 - any JSON value
+    """The size of a JSON value as it is counted here, and its longest list."""
+    size, longest = 0.0, 0
+    waiting = [value]
+    while waiting:
+        found = waiting.pop()
+        size += _LEAST
+        if isinstance(found, str):
+            size += len(found.encode())
+        elif isinstance(found, dict):
+            waiting += [*found, *found.values()]
+            longest = max(longest, len(found))
+        elif isinstance(found, list):
+            waiting += found
+            longest = max(longest, len(found))
+    return size, longest
 
 
-def find_universal(tree: Tree) -> list[tuple[Comprehension, Node]]:
-    """The loops of an expression that ask whether all elements are so, each with what it goes over."""
-    return [
-        (node, node.parts[0])
-        for node in walk(tree.root)
-        if isinstance(node, Comprehension)
-        and isinstance(node.parts[3], Call)
-        and node.parts[3].function == "_&&_"
-        and isinstance(node.parts[3].parts[0], Ident)
-        and node.parts[3].parts[0].name == node.accumulator
-    ]
+def _texts(value: Any) -> Iterator[str]:  # noqa: ANN401 - any JSON value
+    waiting = [value]
+    while waiting:
+        found = waiting.pop()
+        if isinstance(found, str):
+            yield found
+        elif isinstance(found, dict):
+            waiting += found.values()
+        elif isinstance(found, list):
+            waiting += found
 
 
-def find_reads(tree: Tree) -> frozenset[str]:
-    """The facts that an expression reads; of the lineage which part."""
-    reads: set[str] = set()
-    bound = {name for node in walk(tree.root) if isinstance(node, Comprehension) for name in (node.variable, node.accumulator)}
-    inner = {
-        id(node.parts[0])
-        for node in walk(tree.root)
-        if isinstance(node, Select) and isinstance(node.parts[0], Ident) and node.parts[0].name == "lineage"
-    }
-    for node in walk(tree.root):
-        if isinstance(node, Select) and id(node.parts[0]) in inner:
-            reads.add(f"lineage.{node.field}")
-        elif isinstance(node, Ident) and node.name not in bound and id(node) not in inner:
-            reads.add(node.name)
-    return frozenset(reads)
+# The parts of a regular expression: quoted text, a class of Unicode, another escape, a class, a count, any other character.
+_PARTS: Final = re.compile(
+    r"\\Q(?P<quoted>.*?)(?:\\E|$)|(?P<unicode>\\[pP](?:\{[^}]*\}|.)?)|\\."
+    r"|\[(?P<set>\^?\]?(?:\[:[^\]]*:\]|\\.|[^\]\\])*)\]?|\{(?P<least>\d+)(?:,(?P<most>\d*))?\}|.",
+    re.DOTALL,
+)
+_UNICODE_STEPS: Final = 700
+_CHARACTER_STEPS: Final = 4
+_ANY_STEPS: Final = 20
+
+
+def pattern_steps(pattern: str) -> float:
+    """How many instructions a regular expression comes to at most: what is repeated n times is there n times (RE2)."""
+    groups = [[0.0, 0.0]]
+    for part in _PARTS.finditer(pattern):
+        text = part[0]
+        total, last = groups[-1]
+        if text == "(":
+            groups.append([0.0, 0.0])
+            continue
+        if text == ")":
+            inner = sum(groups.pop()) + 2
+            groups = groups or [[0.0, 0.0]]
+            groups[-1] = [sum(groups[-1]), inner]
+        elif part["least"] is not None:
+            count = max(int(part["least"][:6]), int((part["most"] or "0")[:6]))
+            groups[-1] = [total, min(_HUGE, (last + 1) * (count + 1))]
+        elif text in {"*", "+", "?"}:
+            groups[-1] = [total, last + 1]
+        elif part["quoted"] is not None:
+            groups[-1] = [total + last + _CHARACTER_STEPS * len(part["quoted"]), _CHARACTER_STEPS]
+        else:
+            groups[-1] = [total + last, _steps_of(text, part["set"], part["unicode"])]
+    return min(_HUGE, sum(sum(group) for group in groups))
+
+
+def _steps_of(text: str, members: str | None, of_unicode: str | None) -> float:
+    if of_unicode is not None:
+        return _UNICODE_STEPS
+    if members is None:
+        return _ANY_STEPS if text == "." or text.startswith("\\") else _CHARACTER_STEPS
+    classes = _UNICODE_STEPS * (members.count("\\p") + members.count("\\P"))
+    return classes + _CHARACTER_STEPS * len(members) + (_ANY_STEPS if members.startswith("^") or not members.isascii() else 0)

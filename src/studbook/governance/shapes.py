@@ -9,8 +9,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from studbook.domain.pointers import find_at as find_in
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from studbook.domain.canonical import JsonObject
 
@@ -45,7 +47,9 @@ _RESERVED: Final = frozenset(
         "while",
     ]
 )
+# How far into a definition's schema attributes are typed, and how many types it may give rise to.
 _DEPTH: Final = 12
+_SHAPES: Final = 2_000
 
 _TEXTS: Final[Shape] = {"*": "str"}
 _OPEN: Final[Shape] = {"*": ANY}
@@ -216,8 +220,7 @@ def declared(params: Mapping[str, Any], attributes: JsonObject | None = None, *,
     }
 
 
-# A number stays open: 1.0 is stored as 1, and both are compared with whole numbers and others.
-_BASIC: Final[dict[type, Shape]] = {bool: "bool", str: "str", dict: {"*": ANY}}
+_BASIC: Final[dict[type, Shape]] = {bool: "bool", int: "int", float: "float", str: "str", dict: {"*": ANY}}
 
 
 def shape_of(value: Any) -> Shape:  # noqa: ANN401 - any JSON value
@@ -225,42 +228,131 @@ def shape_of(value: Any) -> Shape:  # noqa: ANN401 - any JSON value
     if isinstance(value, list):
         shapes = [shape_of(element) for element in value]
         return [shapes[0] if shapes and all(shape == shapes[0] for shape in shapes) else ANY]
-    return _BASIC.get(type(value), ANY)
+    if isinstance(value, dict):
+        return {"*": ANY}
+    # A number stays open: 1.0 is stored as 1, and both are compared with whole numbers and others.
+    return {bool: "bool", str: "str"}.get(type(value), ANY)
 
 
 def attributes_shape(schema: JsonObject | None) -> Shape:
-    """The shape of the attributes that a definition's JSON Schema describes."""
-    if schema is None:
-        return ANY
-    described = (schema.get("properties") or {}).get("attributes")
-    return _from_schema(described, schema, 0) if isinstance(described, dict) else ANY
+    """The shape of the attributes that a definition's JSON Schema (2020-12) describes."""
+    described = find_in(schema or {}, "/properties/attributes")
+    return _Reading(schema or {}).shape(described) if isinstance(described, dict) else ANY
 
 
-# A number stays open: a whole one is an int for CEL, and both are compared with either.
-_BASIC_SCHEMAS: Final[dict[Any, Shape]] = {"string": "str", "integer": "int", "boolean": "bool"}
+# With these beside it, a schema's properties are not all that may be there.
+_MORE: Final = frozenset({"allOf", "anyOf", "oneOf", "if", "patternProperties", "dependentSchemas", "$dynamicRef"})
+_TYPES: Final = {"string": "str", "integer": "int", "boolean": "bool"}
 
 
-def _from_schema(schema: Any, whole: JsonObject, depth: int) -> Shape:  # noqa: ANN401 - a JSON Schema
-    if not isinstance(schema, dict) or depth > _DEPTH:
-        return ANY
-    if isinstance(reference := schema.get("$ref"), str):
-        return _from_schema(_referred(reference, whole), whole, depth + 1)
-    kind = schema.get("type")
-    if kind == "array":
-        return [_from_schema(schema.get("items"), whole, depth + 1)]
-    if kind == "object":
+class _Reading:
+    """Reads shapes out of a JSON Schema; what is too deep, refers to itself, or is too much becomes any."""
+
+    def __init__(self, whole: JsonObject) -> None:
+        self._whole = whole
+        self._left = _SHAPES
+
+    def shape(self, schema: Any, depth: int = 0) -> Shape:  # noqa: ANN401 - a JSON Schema
+        """The shape of what a schema describes."""
+        self._left -= 1
+        if not isinstance(schema, dict) or depth > _DEPTH or self._left < 0:
+            return ANY
+        reference = schema.get("$ref")
+        if isinstance(reference, str):
+            # Properties beside a reference add to what it describes.
+            within = reference.startswith("#") and "properties" not in schema
+            found = find_in(self._whole, reference[1:]) if within else None
+            return self.shape(found, depth + 1)
+        match _type_of(schema):
+            case "array":
+                return [self.shape(schema.get("items"), depth + 1)]
+            case "object":
+                return self._record(schema, depth)
+            case named:
+                # A number may be whole, and is an integer for CEL then: it is compared with either kind as any.
+                return _TYPES.get(named, ANY)
+
+    def _record(self, schema: JsonObject, depth: int) -> Shape:
         members = schema.get("properties")
-        if not members or not all(is_field(name) for name in members):
+        if not isinstance(members, dict) or not members or not _MORE.isdisjoint(schema):
             return {"*": ANY}
-        return {name: _from_schema(member, whole, depth + 1) for name, member in members.items()}
-    return _BASIC_SCHEMAS.get(kind, ANY) if isinstance(kind, str) else ANY
+        # Protocol Buffers takes a_b and aB for one name.
+        alike = {name.replace("_", "").lower() for name in members}
+        if not all(map(is_field, members)) or len(alike) != len(members):
+            return {"*": ANY}
+        return {name: self.shape(member, depth + 1) for name, member in members.items()}
 
 
-def _referred(reference: str, whole: JsonObject) -> Any:  # noqa: ANN401 - a JSON Schema
-    found: Any = whole
-    for step in reference.removeprefix("#/").split("/"):
-        found = found.get(step) if isinstance(found, dict) else None
-    return found
+def _type_of(schema: JsonObject) -> str:
+    """The one type that a schema allows beside null, which rules never see."""
+    types = schema.get("type")
+    named = [name for name in types if name != "null"] if isinstance(types, list) else [types]
+    return named[0] if len(named) == 1 and isinstance(named[0], str) else ""
+
+
+# What rules may read where it is about versions; and the shapes whose values take no room that counts.
+SHAPES: Final[dict[str, Shape]] = {**dict.fromkeys(("object", "old", "current"), version_shape()), **AROUND}
+SMALL_SHAPES: Final = ("int", "float", "bool", "time")
+
+
+def inner_shape(shape: Shape, key: str | int | None) -> Shape:
+    """The shape of a member or element."""
+    if isinstance(shape, list):
+        return shape[0] if not isinstance(key, str) else ANY
+    if isinstance(shape, dict):
+        return shape.get("*", shape.get(key, ANY) if isinstance(key, str) else ANY)
+    return ANY
+
+
+_NUMBERS: Final[dict[str, tuple[type, ...]]] = {"int": (int, float), "float": (int, float), "bool": (bool,)}
+
+
+def _numbered(shape: Shape) -> Shape | None:
+    """What of a shape are numbers and booleans, and what holds such."""
+    if isinstance(shape, list):
+        inner = _numbered(shape[0])
+        return [inner] if inner is not None else None
+    if isinstance(shape, dict):
+        members = {name: found for name, member in shape.items() if (found := _numbered(member)) is not None}
+        return members or None
+    return shape if shape in _NUMBERS else None
+
+
+def _by_name(shapes: Mapping[str, Shape]) -> Iterator[tuple[str, Shape | None]]:
+    for name, shape in shapes.items():
+        yield name, _numbered(shape)
+        if name == "lineage" and isinstance(shape, dict):
+            yield from ((f"lineage.{part}", _numbered(member)) for part, member in shape.items())
+
+
+_NUMBERED: Final = dict(_by_name(SHAPES))
+
+
+def conform(name: str, value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """A fact with numbers and booleans where they are declared, and floats where JSON wrote 1.0 as 1.
+
+    Raises ValueError where there is something else: what rules may take is told from what is declared (see growth).
+    """
+    shape = _NUMBERED.get(name)
+    return value if shape is None else _conform(value, shape, name)
+
+
+def _conform(value: Any, shape: Shape, name: str) -> Any:  # noqa: ANN401 - any JSON value
+    if isinstance(shape, dict):
+        if isinstance(value, dict):
+            for member, inner in shape.items():
+                if member in value:
+                    value[member] = _conform(value[member], inner, member)
+    elif isinstance(shape, list):
+        if isinstance(value, list):
+            inner = shape[0]
+            return [_conform(element, inner, name) for element in value]
+    elif type(value) not in _NUMBERS[shape]:
+        message = f"{name!r} is declared to be {'true or false' if shape == 'bool' else 'a number'}, and is not"
+        raise ValueError(message)
+    elif shape == "float":
+        return float(value)
+    return value
 
 
 def is_field(name: str) -> bool:
@@ -268,14 +360,16 @@ def is_field(name: str) -> bool:
     return bool(_IDENTIFIER.fullmatch(name)) and name not in _RESERVED
 
 
-def find_at(shape: Shape, steps: list[str]) -> bool:
-    """Whether a place, as the steps of a JSON Pointer, can be there."""
-    if not steps or shape == ANY:
-        return True
-    if isinstance(shape, list):
-        return find_at(shape[0], steps[1:])
-    if isinstance(shape, dict):
-        if "*" in shape:
-            return find_at(shape["*"], steps[1:])
-        return steps[0] in shape and find_at(shape[steps[0]], steps[1:])
-    return False
+def has_place(shape: Shape, place: str) -> bool:
+    """Whether there can be something at a JSON Pointer."""
+    steps = [step.replace("~1", "/").replace("~0", "~") for step in place.split("/")[1:]]
+    for step in steps:
+        if shape == ANY:
+            return True
+        if isinstance(shape, list) and (step.isdecimal() or step == "-"):
+            shape = shape[0]
+        elif isinstance(shape, dict) and (step in shape or "*" in shape):
+            shape = shape["*"] if "*" in shape else shape[step]
+        else:
+            return False
+    return True

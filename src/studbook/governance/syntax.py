@@ -1,19 +1,25 @@
-"""The tree of a checked expression, read from the engine's own serialization (cel.expr.CheckedExpr of google/cel-spec).
+"""The tree of an expression, read from the engine's own serialization (cel.expr.CheckedExpr of google/cel-spec).
 
-Only what is asked of it is read: constants, names, fields, calls, lists, maps and comprehensions, each with its id.
+The few messages that matter are read by hand: a protobuf library refuses what nests deeper than 100 messages, and two nested
+macros are a dozen. The tree is that of macros expanded, which is what the engine runs.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import struct
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 # Wire types of Protocol Buffers.
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
-Fields: TypeAlias = "dict[int, list[Any]]"
+# Fields of cel.expr.CheckedExpr, SourceInfo and Expr (proto/cel/expr/checked.proto, syntax.proto).
+_EXPR, _SOURCE, _POSITIONS, _ID = 4, 5, 4, 2
+# What a loop without a variable of its own has in its place: it is cel.bind().
+UNUSED: Final = "#unused"
+_Fields: TypeAlias = "dict[int, list[Any]]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +32,9 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Const(Node):
-    """A literal; `size` is its length in bytes where it is text."""
+    """A literal."""
 
-    size: int = 0
-    number: int | None = None
+    value: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,145 +57,198 @@ class Call(Node):
     """A function or operator: its target first, if it has one."""
 
     function: str = ""
-    member: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Collection(Node):
-    """A list or map that is written out."""
+class ListLiteral(Node):
+    """A list that is written out."""
+
+
+@dataclass(frozen=True, slots=True)
+class MapLiteral(Node):
+    """A map or record that is written out: keys and values in turns."""
 
 
 @dataclass(frozen=True, slots=True)
 class Comprehension(Node):
-    """A loop, as macros expand to: range, start, condition, step, result."""
+    """A loop, as macros expand to; its parts are range, start, condition, step and result.
+
+    Range and start are outside of its names, the result sees the accumulator, condition and step see both.
+    """
 
     variable: str = ""
     accumulator: str = ""
+    # A second variable, which no macro of this engine makes.
+    second: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """A checked expression."""
+    """An expression, and where each of its nodes begins: the offset in characters by id."""
 
     root: Node
-    # The macro calls by the id of what they expanded to.
-    macros: dict[int, Call]
     positions: dict[int, int]
-    # The nodes whose type is a number, boolean, time or duration: they take no room that counts.
-    small: frozenset[int]
-    names: frozenset[str] = field(default_factory=frozenset)
 
 
 def read_tree(serialized: bytes) -> Tree:
-    """The tree of a serialized checked expression (wrapped in google.protobuf.Any)."""
-    checked = _fields(_one(_fields(serialized), 2))
-    source = _fields(_one(checked, 5))
-    macros = {}
-    for entry in source.get(5, ()):
-        pair = _fields(entry)
-        node = _node(_one(pair, 2))
-        if isinstance(node, Call):
-            macros[_one(pair, 1, 0)] = node
-    positions = {}
-    for entry in source.get(4, ()):
-        pair = _fields(entry)
-        positions[_one(pair, 1, 0)] = _one(pair, 2, 0)
-    small = set()
-    for entry in checked.get(3, ()):
-        pair = _fields(entry)
-        if _is_small(_fields(_one(pair, 2))):
-            small.add(_one(pair, 1, 0))
-    names = set()
-    for entry in checked.get(2, ()):
-        reference = _fields(_one(_fields(entry), 2))
-        if 3 not in reference and 1 in reference:
-            names.add(reference[1][0].decode())
-    return Tree(_node(_one(checked, 4)), macros, positions, frozenset(small), frozenset(names))
+    """The tree of a serialized expression (wrapped in google.protobuf.Any).
+
+    Raises ValueError for what is none; RecursionError is left to whoever calls from far down.
+    """
+    try:
+        checked = _fields(_one(_fields(serialized), 2))
+        positions = {}
+        for entry in _fields(_one(checked, _SOURCE)).get(_POSITIONS, ()):
+            pair = _fields(entry)
+            positions[_one(pair, 1, 0)] = _one(pair, 2, 0)
+        return Tree(_node(_one(checked, _EXPR)), positions)
+    except (IndexError, KeyError, struct.error, UnicodeDecodeError) as error:
+        message = f"the engine's tree of the expression cannot be read: {error}"
+        raise ValueError(message) from error
 
 
 def walk(node: Node) -> Iterator[Node]:
-    """The node and all below it."""
+    """A node and all below it."""
     waiting = [node]
     while waiting:
         found = waiting.pop()
         yield found
-        waiting += found.parts
+        waiting.extend(found.parts)
 
 
-# cel.expr.Type.primitive: bool 1, int64 2, uint64 3, double 4; wrapper alike; well_known: timestamp 2, duration 3.
-_SMALL_PRIMITIVES: Final = frozenset({1, 2, 3, 4})
-_SMALL_WELL_KNOWN: Final = frozenset({2, 3})
+def free_names(root: Node) -> Iterator[tuple[Node, Node | None]]:
+    """The names that no loop binds, each with the node that it is the first part of, if that selects a field of it."""
+    waiting: list[tuple[Node, Node | None, frozenset[str]]] = [(root, None, frozenset())]
+    while waiting:
+        node, parent, bound = waiting.pop()
+        if isinstance(node, Ident):
+            if node.name not in bound:
+                yield node, parent
+        elif isinstance(node, Comprehension):
+            ranged, start, condition, step, result = node.parts
+            gathering = bound | {node.accumulator}
+            inside = gathering | {node.variable, node.second}
+            waiting += [(ranged, None, bound), (start, None, bound), (result, None, gathering)]
+            waiting += [(condition, None, inside), (step, None, inside)]
+        else:
+            owner = node if isinstance(node, Select) else None
+            waiting += [(part, owner, bound) for part in node.parts]
 
 
-def _is_small(kind: Fields) -> bool:
-    if 3 in kind or 4 in kind:
-        return kind.get(3, kind.get(4, [0]))[0] in _SMALL_PRIMITIVES
-    return 2 in kind or (5 in kind and kind[5][0] in _SMALL_WELL_KNOWN)
+def written(node: Node) -> str:
+    """A part of an expression without the ids of its parts: the same for the same meaning as written."""
+    parts = ",".join(written(part) for part in node.parts)
+    match node:
+        case Const():
+            return f"{type(node.value).__name__}:{node.value!r}"
+        case Ident():
+            return node.name
+        case Select():
+            return f"{parts}.{node.field}{'?' if node.tests else ''}"
+        case Call():
+            return f"{node.function}({parts})"
+        case Comprehension():
+            return f"loop({node.variable};{node.accumulator};{parts})"
+        case _:
+            return f"{type(node).__name__}[{parts}]"
+
+
+def place_of(text: str, offset: int) -> tuple[int, int]:
+    """Line and column, from 1, of an offset in characters."""
+    before = text[:offset]
+    return before.count("\n") + 1, offset - before.rfind("\n")
 
 
 def _node(data: bytes) -> Node:
     """A cel.expr.Expr."""
     expr = _fields(data)
-    node_id = _one(expr, 2, 0)
-    if 3 in expr:
-        return _constant(node_id, _fields(expr[3][0]))
-    if 4 in expr:
-        return Ident(node_id, name=_text(_fields(expr[4][0]), 1))
-    if 5 in expr:
-        select = _fields(expr[5][0])
-        return Select(node_id, (_node(_one(select, 1)),), field=_text(select, 2), tests=bool(_one(select, 3, 0)))
-    if 6 in expr:
-        call = _fields(expr[6][0])
-        parts = [_node(part) for part in (*call.get(1, ()), *call.get(3, ()))]
-        return Call(node_id, tuple(parts), function=_text(call, 2), member=1 in call)
-    if 7 in expr:
-        return Collection(node_id, tuple(_node(part) for part in _fields(expr[7][0]).get(1, ())))
-    if 8 in expr:
-        entries = [_fields(entry) for entry in _fields(expr[8][0]).get(2, ())]
-        return Collection(node_id, tuple(_node(entry[key][0]) for entry in entries for key in (3, 4) if key in entry))
-    if 9 in expr:
-        loop = _fields(expr[9][0])
-        parts = [_node(_one(loop, number)) for number in (2, 4, 5, 6, 7)]
-        return Comprehension(node_id, tuple(parts), variable=_text(loop, 1), accumulator=_text(loop, 3))
+    for number, read in _KINDS.items():
+        if number in expr:
+            return read(_one(expr, _ID, 0), _fields(expr[number][0]))
+    return Const(_one(expr, _ID, 0))
+
+
+def _constant(node_id: int, constant: _Fields) -> Const:
+    for number, read in _CONSTANTS.items():
+        if number in constant:
+            return Const(node_id, value=read(constant[number][0]))
     return Const(node_id)
 
 
-def _constant(node_id: int, constant: Fields) -> Const:
-    for number in (6, 7):
-        if number in constant:
-            return Const(node_id, size=len(constant[number][0]))
-    return Const(node_id, number=_signed(constant[3][0]) if 3 in constant else None)
+def _ident(node_id: int, ident: _Fields) -> Ident:
+    return Ident(node_id, name=_text(ident, 1))
 
 
-def _signed(value: int) -> int:
-    return value - (1 << 64) if value >= 1 << 63 else value
+def _select(node_id: int, select: _Fields) -> Select:
+    return Select(node_id, (_node(_one(select, 1)),), field=_text(select, 2), tests=bool(_one(select, 3, 0)))
 
 
-def _one(fields: Fields, number: int, default: Any = b"") -> Any:  # noqa: ANN401 - bytes or a number
+def _call(node_id: int, call: _Fields) -> Call:
+    return Call(node_id, tuple(_node(part) for part in (*call.get(1, ()), *call.get(3, ()))), function=_text(call, 2))
+
+
+def _list(node_id: int, literal: _Fields) -> ListLiteral:
+    return ListLiteral(node_id, tuple(_node(part) for part in literal.get(1, ())))
+
+
+def _map(node_id: int, literal: _Fields) -> MapLiteral:
+    parts: list[Node] = []
+    for entry in map(_fields, literal.get(2, ())):
+        # A record's field has a name, a map's entry a key that is an expression.
+        parts.append(Const(0, value=_text(entry, 2)) if 2 in entry else _node(_one(entry, 3)))
+        parts.append(_node(_one(entry, 4)))
+    return MapLiteral(node_id, tuple(parts))
+
+
+def _comprehension(node_id: int, loop: _Fields) -> Comprehension:
+    parts = tuple(_node(_one(loop, number)) for number in (2, 4, 5, 6, 7))
+    return Comprehension(node_id, parts, variable=_text(loop, 1), accumulator=_text(loop, 3), second=_text(loop, 8))
+
+
+# The fields of cel.expr.Expr that say what it is.
+_KINDS: Final[dict[int, Callable[[int, _Fields], Node]]] = {
+    3: _constant, 4: _ident, 5: _select, 6: _call, 7: _list, 8: _map, 9: _comprehension,
+}  # fmt: skip
+# Those of cel.expr.Constant: null, bool, int64, uint64, double, string, bytes.
+_CONSTANTS: Final[dict[int, Callable[[Any], Any]]] = {
+    1: lambda _: None,
+    2: bool,
+    3: lambda value: value - (1 << 64) if value >= 1 << 63 else value,
+    4: int,
+    5: lambda value: struct.unpack("<d", value)[0],
+    6: lambda value: bytes(value).decode(),
+    7: bytes,
+}
+
+
+def _one(fields: _Fields, number: int, default: Any = b"") -> Any:  # noqa: ANN401 - bytes or a number
     return fields[number][0] if number in fields else default
 
 
-def _text(fields: Fields, number: int) -> str:
+def _text(fields: _Fields, number: int) -> str:
     return bytes(_one(fields, number)).decode()
 
 
-def _fields(data: bytes) -> Fields:
-    """The fields of a protobuf message by number."""
-    found: Fields = {}
+def _fields(data: bytes) -> _Fields:
+    """The fields of a protobuf message by number; IndexError where it is cut off."""
+    found: _Fields = {}
     place = 0
     while place < len(data):
         key, place = _varint(data, place)
-        number, kind = key >> 3, key & 7
+        kind = key & 7
         value: Any
         if kind == _VARINT:
             value, place = _varint(data, place)
-        elif kind == _BYTES:
-            length, place = _varint(data, place)
-            value, place = data[place : place + length], place + length
         else:
-            length = {_FIXED64: 8, _FIXED32: 4}[kind]
+            if kind == _BYTES:
+                length, place = _varint(data, place)
+            else:
+                length = {_FIXED64: 8, _FIXED32: 4}[kind]
             value, place = data[place : place + length], place + length
-        found.setdefault(number, []).append(value)
+            if place > len(data):
+                message = "it is cut off"
+                raise IndexError(message)
+        found.setdefault(key >> 3, []).append(value)
     return found
 
 
