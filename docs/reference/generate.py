@@ -228,7 +228,8 @@ def packs_page() -> str:
             if policy.approvals:
                 quorum = " and ".join(f"{entry.count} {entry.role}" for entry in policy.approvals.quorum)
                 lines += ["", f"Approvals: {quorum}{', signed' if policy.approvals.signed else ''}."]
-            lines += ["", "| rule | what is said when it is not met | how to mend it | controls |", "|---|---|---|---|"]
+            if policy.rules:
+                lines += ["", "| rule | what is said when it is not met | how to mend it | controls |", "|---|---|---|---|"]
             for rule in policy.rules:
                 said = (rule.message or f"`{rule.message_expression}`").replace("|", "\\|")
                 effect = f" ({rule.effect})" if rule.effect else ""

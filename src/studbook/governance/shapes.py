@@ -175,6 +175,7 @@ AROUND: Final[dict[str, Shape]] = {
             "valid_until": "str",
             "valid": "bool",
             "independent": "bool",
+            "signed": "bool",
             "evidence": {"uri": "str", "digest": "str"},
         }
     ],

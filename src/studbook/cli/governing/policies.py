@@ -328,7 +328,8 @@ def coverage(
     table = screen.columns("control", "state", "what it asks", "answers for it", "missing")
     styles = {"met": screen.GOOD, "missing": screen.BAD}
     for control in sorted(report.controls, key=lambda one: one.status != "missing"):
-        lacking = "; ".join(str(rule["remediation"] or rule["message"]) for rule in control.rules if rule["status"] == "missing")
+        missing = [str(rule["remediation"] or rule["message"]) for rule in control.rules if rule["status"] == "missing"]
+        lacking = "; ".join(dict.fromkeys(missing))
         state = screen.styled(control.status, styles.get(control.status, screen.QUIET))
         table.add_row(screen.styled(control.id, screen.NAME), state, safe(control.demand), safe(control.owner), safe(lacking))
     screen.output().print(screen.indented(table))

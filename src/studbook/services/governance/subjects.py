@@ -193,6 +193,7 @@ def find_attestations(connection: Connection, namespace_id: int, version: JsonOb
             "valid_until": record["valid_until"],
             "valid": record["valid_until"] is None or record["valid_until"] > now,
             "independent": record["by"]["principal"] not in involved,
+            "signed": record["signature"] is not None,
             "evidence": record["evidence"],
         }
         for record in _records(rows)
