@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from studbook.evidence.format import read_bundle
+from studbook.evidence.verifying import verify_bundle
 from studbook.governance.signatures import verify
+from studbook.merkle.policy import parse_policy
 from studbook.testing import make_document
 from tests.governance.conftest import enforce, policy
 
@@ -420,3 +423,19 @@ def test_reviews_come_due_again(admin: httpx.Client, author: httpx.Client) -> No
     assert done["last"]["outcome"] == "confirmed"
     assert done["next_due"] > review["next_due"]
     assert admin.put("/models/churn/aliases/champion", json={"version": 1}).status_code == 200
+
+
+def test_a_bundle_proves_a_decision_and_a_verdict_without_the_registry(
+    people: People, admin: httpx.Client, author: httpx.Client
+) -> None:
+    approvals(admin, {"quorum": [{"role": "validator", "count": 1}]})
+    request = ask(author)
+    decided = decide(people.make("ben", "validator"), request).json()
+    admin.patch("/models/churn", json={"description": "logged"}, params={"wait": "proof"})
+    keys = parse_policy(admin.get("/audit/policy").content).keys
+    for subject, action in ((request["name"], "change_request.executed"), (decided["verdict"]["name"], "verdict.given")):
+        bundle = read_bundle(admin.get("/audit/bundle", params={"subject": subject}).content)
+        report = verify_bundle(bundle, keys)
+        logged = [entry.body for history in report.histories for entry in history.entries]
+        assert action in [entry["action"] for entry in logged]
+    assert decided["verdict"]["policies"][0]["digest"] == logged[-1]["after"]["policies"][0]["digest"]
