@@ -142,7 +142,8 @@ def test_real_answers_fit_their_description(server: ServerProcess) -> None:
         "/resolve": {"identifier": "churn/1"}, "/diff": {"from": "churn/1", "to": "churn/2"},
         "/proofs/inclusion": {"index": 0}, "/proofs/consistency": {"old": 0}, "/receipts/{event}": {"wait": "proof"},
         "/audit/bundle": {"subject": "churn/1"},
-        "/coverage/{framework}": {"subject": "churn/1"}, "/search": {"q": "churn", "facets": "model", "count": "true"},
+        "/coverage/{framework}": {"subject": "churn/1"},
+        "/standing": {"subject": "churn/1"}, "/search": {"q": "churn", "facets": "model", "count": "true"},
     }  # fmt: skip
     seen = 0
     for found in schema.get_all_operations():

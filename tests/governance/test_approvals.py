@@ -369,12 +369,25 @@ class TestObstacles:
         message = refused.json()["errors"][0]["message"]
         assert "models/churn/versions/1 was recalled: trained on leaked data" in message
         assert "models/child/versions/1 ← models/churn/versions/1" in message
+        standing = admin.get("/standing", params={"subject": "grandchild/1"}).json()
+        assert standing["recalled"] is True
+        assert standing["recalls"][0]["path"][0] == "models/child/versions/1"
+        assert admin.get("/standing", params={"subject": "churn/1"}).json()["recalls"][0]["path"] == []
         late = make_document("late")
         late["version"]["parents"] = ["child/1"]
         assert admin.post("/ingest", json=late).json()["verdict"]["outcome"] == "warn"
         assert admin.post("/deployments", json={"version": "late/1", "target": "x"}).status_code == 403
         admin.post(f"/{recall['name']}:resolve", json={"reason": "retrained"})
         assert admin.put("/models/grandchild/aliases/champion", json={"version": 1}).status_code == 200
+
+    @pytest.mark.usefixtures("family")
+    def test_a_pedigree_that_is_too_large_to_look_at_is_no_way_round(
+        self, admin: httpx.Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        admin.post("/recalls", json={"subject": "churn/1", "reason": "trained on leaked data"})
+        monkeypatch.setattr("studbook.services.governance.pedigree.NODE_LIMIT", 1)
+        refused = admin.put("/models/grandchild/aliases/champion", json={"version": 1})
+        assert [error["code"] for error in refused.json()["errors"]] == ["studbook.built-in/pedigree"]
 
     @pytest.mark.usefixtures("family")
     def test_a_recalled_dataset_blocks_what_was_trained_on_it(self, admin: httpx.Client) -> None:

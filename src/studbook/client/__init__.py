@@ -69,6 +69,7 @@ from studbook.client.governance import (
     PolicyVersion,
     Recall,
     Review,
+    Standing,
     Verdict,
     Waiver,
 )
@@ -187,6 +188,7 @@ __all__ = [
     "SeriesPoint",
     "StaleError",
     "StandardSchema",
+    "Standing",
     "StorageMap",
     "StoredAttribute",
     "StoredVerdict",

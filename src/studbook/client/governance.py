@@ -242,3 +242,17 @@ class Review(StoredRecord):
     next_due: datetime | None = field(default=None, metadata=TIME)
     last: Mapping[str, Any] | None = None
     status: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing(Record):
+    """What stands for and against a version; `recalls` and blocking `findings` may lie upstream, with the `path` to them."""
+
+    subject: str = ""
+    recalled: bool = False
+    recalls: tuple[Mapping[str, Any], ...] = field(default=(), metadata=_MAPPINGS)
+    findings: tuple[Mapping[str, Any], ...] = field(default=(), metadata=_MAPPINGS)
+    attestations: tuple[Mapping[str, Any], ...] = field(default=(), metadata=_MAPPINGS)
+    waivers: tuple[Mapping[str, Any], ...] = field(default=(), metadata=_MAPPINGS)
+    requests: tuple[Mapping[str, Any], ...] = field(default=(), metadata=_MAPPINGS)
+    reviews: tuple[Mapping[str, Any], ...] = field(default=(), metadata=_MAPPINGS)

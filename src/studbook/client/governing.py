@@ -24,6 +24,7 @@ from studbook.client.governance import (
     PolicyVersion,
     Recall,
     Review,
+    Standing,
     Verdict,
     Waiver,
 )
@@ -306,6 +307,10 @@ class GovernanceCalls(Addressing):
     def resolve_recall(self, ref: str, reason: str) -> Recall:
         """End a recall."""
         return Recall.read(self._post_action("recalls", ref, "resolve", {"reason": reason}))
+
+    def get_standing(self, ref: str) -> Standing:
+        """What stands for and against a version: recalls and blocking findings that reach it, attestations, waivers, requests."""
+        return Standing.read(self._connection.call("GET", ("standing",), params={"subject": ref}))
 
     def schedule_review(self, ref: str, every_days: int, *, first_due: datetime | str | None = None) -> Review:
         """Let a model (`models/NAME`) or version be reviewed every so many days."""

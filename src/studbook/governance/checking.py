@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, TypeGuard
+from typing import TYPE_CHECKING, Any, Final
 
 from studbook.domain.errors import Violation
 from studbook.domain.pointers import pointer
+from studbook.governance.emptiness import find_vacuous
 from studbook.governance.evaluation import VERSION_GATES, CompiledPolicy, Facts
 from studbook.governance.expressions import ANYTHING, BOOL, FACTS, STRING, ExpressionError, Language
 from studbook.governance.policy import Expected
 from studbook.governance.shapes import AROUND, LINEAGE, attributes_shape, declared, has_place, version_shape
-from studbook.governance.syntax import Call, Comprehension, Const, Ident, ListLiteral, Node, Select, place_of, walk, written
+from studbook.governance.syntax import place_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from studbook.domain.canonical import JsonObject
-    from studbook.governance.expressions import Compiled
     from studbook.governance.policy import Policy, PolicyTest
+    from studbook.governance.syntax import Node
 
 # What a version always has, perhaps empty.
 _CONTAINERS: Final[dict[str, type]] = {
@@ -56,7 +57,7 @@ class _Checking:
     def __init__(self, language: Language) -> None:
         self.faults: list[Violation] = []
         self._language = language
-        self._variables: dict[str, Compiled] = {}
+        self._variables: dict[str, Node] = {}
         # Variables that are no good themselves: whoever reads them has no fault of his own.
         self._faulty: set[str] = set()
 
@@ -72,8 +73,11 @@ class _Checking:
             return
         if variable is not None:
             self._language.define(variable, compiled)
-            self._variables[variable] = compiled
-        for loop in self._find_vacuous(compiled):
+            self._variables[variable] = compiled.tree.root
+        if want == STRING:
+            # A message lets nothing pass.
+            return
+        for loop in find_vacuous(compiled.tree.root, self._variables, self._language.params):
             line, column = place_of(text, compiled.tree.positions.get(loop.id, 0))
             message = (
                 f"line {line}, column {column}: all() is true of an empty list, so a record that lists nothing would pass; "
@@ -83,115 +87,6 @@ class _Checking:
 
     def _follows(self, fault: ExpressionError) -> bool:
         return any(f"'variables.{name}'" in fault.message for name in self._faulty)
-
-    def _find_vacuous(self, compiled: Compiled) -> Iterator[Comprehension]:
-        """The loops that ask whether all are so, of what may be nothing."""
-        roots = [compiled.tree.root]
-        roots += [self._variables[name].tree.root for name in compiled.variables if name in self._variables]
-        shown = {over for root in roots for over in _filled(root)}
-        denied = {node.parts[0].id for node in walk(compiled.tree.root) if isinstance(node, Call) and node.function == "!_"}
-        allowed = set(_deliberate(compiled.tree.root))
-        for node in walk(compiled.tree.root):
-            if not _is_all(node) or node.id in denied or node.id in allowed:
-                continue
-            over = _source(node.parts[0])
-            if written(over) not in shown and not self._is_constant(over):
-                yield node
-
-    def _is_constant(self, over: Node) -> bool:
-        """Whether it is a list that is written out or a parameter, and holds something."""
-        if isinstance(over, ListLiteral):
-            return bool(over.parts)
-        if isinstance(over, Select) and isinstance(over.parts[0], Ident) and over.parts[0].name == "params":
-            return bool(self._language.params.get(over.field))
-        return False
-
-
-def _is_all(node: Node) -> TypeGuard[Comprehension]:
-    """Whether a loop is all(): its step is `gathered && …`."""
-    if not isinstance(node, Comprehension):
-        return False
-    step = node.parts[3]
-    return isinstance(step, Call) and step.function == "_&&_" and _is_name(step.parts[0], node.accumulator)
-
-
-def _is_any(node: Node) -> TypeGuard[Comprehension]:
-    """Whether a loop is exists() or exists_one(), which are true of something only."""
-    if not isinstance(node, Comprehension):
-        return False
-    step = node.parts[3]
-    return isinstance(step, Call) and (
-        (step.function == "_||_" and _is_name(step.parts[0], node.accumulator)) or isinstance(node.parts[4], Call)
-    )
-
-
-def _is_name(node: Node, name: str) -> bool:
-    return isinstance(node, Ident) and node.name == name
-
-
-def _source(over: Node) -> Node:
-    """What a list is made of by map(), which makes as many of it."""
-    while isinstance(over, Comprehension) and isinstance(over.parts[3], Call) and over.parts[3].function == "_+_":
-        over = over.parts[0]
-    return over
-
-
-# Comparisons of a number of elements with a number from which on they say that there are some, or none.
-_SOME: Final = {"_>_": 0, "_>=_": 1, "_==_": 1}
-_MIRRORED: Final = {"_<_": "_>_", "_<=_": "_>=_", "_>_": "_<_", "_>=_": "_<=_", "_==_": "_==_", "_!=_": "_!=_"}
-
-
-def _comparisons(root: Node) -> Iterator[tuple[Call, str, Node, Node]]:
-    """Every comparison, both ways round."""
-    for node in walk(root):
-        if isinstance(node, Call) and node.function in _MIRRORED:
-            one, other = node.parts
-            yield node, node.function, one, other
-            yield node, _MIRRORED[node.function], other, one
-
-
-def _counted(node: Node) -> Node | None:
-    return node.parts[0] if isinstance(node, Call) and node.function == "size" and len(node.parts) == 1 else None
-
-
-def _number(node: Node) -> int | None:
-    return node.value if isinstance(node, Const) and type(node.value) is int else None
-
-
-def _filled(root: Node) -> Iterator[str]:
-    """What is somewhere said to hold something, as it is written."""
-    for _, function, one, other in _comparisons(root):
-        over, number = _counted(one), _number(other)
-        if over is not None and number is not None:
-            if (function in _SOME and number >= _SOME[function]) or (function == "_!=_" and number == 0):
-                yield written(_source(over))
-        elif function == "_!=_" and isinstance(other, ListLiteral) and not other.parts:
-            yield written(_source(one))
-    for node in walk(root):
-        if _is_any(node):
-            yield written(_source(node.parts[0]))
-        elif isinstance(node, Call) and node.function == "!_":
-            yield from _emptied(node.parts[0])
-
-
-def _deliberate(root: Node) -> Iterator[int]:
-    """The loops beside which it is said that there may be nothing: L.size() == 0 || L.all(…), L.size() == 0 ? … : L.all(…)."""
-    for node in walk(root):
-        if not isinstance(node, Call) or node.function not in {"_||_", "_?_:_"}:
-            continue
-        sides = (node.parts, node.parts[::-1]) if node.function == "_||_" else ((node.parts[0], node.parts[2]),)
-        for one, other in sides:
-            empty = set(_emptied(one))
-            yield from (loop.id for loop in walk(other) if _is_all(loop) and written(_source(loop.parts[0])) in empty)
-
-
-def _emptied(root: Node) -> Iterator[str]:
-    for _, function, one, other in _comparisons(root):
-        over, number = _counted(one), _number(other)
-        if over is not None and (function, number) in {("_==_", 0), ("_<_", 1), ("_<=_", 0)}:
-            yield written(_source(over))
-        elif function == "_==_" and isinstance(other, ListLiteral) and not other.parts:
-            yield written(_source(one))
 
 
 def run_policy_tests(policy: Policy, attributes: JsonObject | None = None) -> list[Violation]:

@@ -287,3 +287,16 @@ class ReviewAnswer(RecordAnswer):
     last: dict[str, Any] | None
     by: WhoAnswer
     status: str
+
+
+class StandingAnswer(BaseModel):
+    """What stands for and against a version; a recall or finding upstream comes with the way to it."""
+
+    subject: str
+    recalled: bool
+    recalls: list[dict[str, Any]]
+    findings: list[dict[str, Any]]
+    attestations: list[dict[str, Any]]
+    waivers: list[dict[str, Any]]
+    requests: list[dict[str, Any]]
+    reviews: list[dict[str, Any]]

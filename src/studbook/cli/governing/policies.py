@@ -21,6 +21,8 @@ from studbook.cli.text import day, safe
 from studbook.cli.yaml_text import to_yaml
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from studbook.client import PolicyVersion
 
 app = new_app("Say what must hold before something is done, and ask.")
@@ -204,6 +206,39 @@ def check(context: typer.Context, ref: VersionRef, *, gate: GateOption, as_json:
         show_verdict(answer.verdict)
     if answer.outcome == "deny":
         raise typer.Exit(Exit.REFUSED)
+
+
+@app.command("standing")
+def standing(context: typer.Context, ref: VersionRef, *, as_json: AsJson = False) -> None:
+    """Show what stands for and against a version: recalls and findings that reach it, attestations, waivers, requests."""
+    with open_registry(context) as registry:
+        found = registry.get_standing(ref)
+    if as_json:
+        screen.write_json(found.raw)
+        return
+    mark = ("recalled", screen.BAD) if found.recalled else ("not recalled", screen.GOOD)
+    screen.output().print(screen.line((found.subject, screen.NAME), "  ", mark))
+    table = screen.columns("what", "", "where")
+    for recall in found.recalls:
+        table.add_row(screen.styled("recall", screen.BAD), safe(recall["reason"]), safe(_way(recall)))
+    for finding in found.findings:
+        table.add_row(screen.styled("finding", screen.BAD), safe(finding["title"]), safe(_way(finding)))
+    for attestation in found.attestations:
+        state = "" if attestation["valid"] else " (over)"
+        table.add_row("attestation", safe(f"{attestation['type']}{state}"), safe(f"by {attestation['by']}"))
+    for waiver in found.waivers:
+        table.add_row("waiver", safe(f"{waiver['policy']}/{waiver['rule']}"), safe(f"until {waiver['ends_at'][:10]}"))
+    for request in found.requests:
+        table.add_row("request", safe(request["passage"]), safe(request["status"]))
+    for review in found.reviews:
+        due = "overdue since" if review["overdue"] else "due"
+        table.add_row("review", safe(f"{due} {review['next_due'][:10]}"), safe(review["subject"]))
+    if table.row_count:
+        screen.output().print(screen.indented(table))
+
+
+def _way(obstacle: Mapping[str, Any]) -> str:
+    return " ← ".join(obstacle["path"]) or str(obstacle["subject"])
 
 
 @app.command("packs")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
 from studbook.domain.governance import (
@@ -21,10 +21,10 @@ from studbook.domain.names import Kind
 from studbook.http.answers import answered, json_response, page, record_response
 from studbook.http.auth import CurrentPaging, CurrentSession, Session
 from studbook.http.bodies import body_of
-from studbook.http.governance_answers import AttestationAnswer, FindingAnswer, RecallAnswer, ReviewAnswer
+from studbook.http.governance_answers import AttestationAnswer, FindingAnswer, RecallAnswer, ReviewAnswer, StandingAnswer
 from studbook.http.receipts import Wait, WaitFor, written
 from studbook.http.routes import Filter, IfMatch, PathId, body_schema
-from studbook.services.governance import statements
+from studbook.services.governance import standing, statements
 from studbook.services.listing import Paging
 from studbook.services.reading import show
 
@@ -147,6 +147,15 @@ def get_recall(session: CurrentSession, recall: PathId) -> Response:
 def resolve_recall(session: CurrentSession, recall: PathId, document: _Withdrawal, wait: Wait = WaitFor.NONE) -> Response:
     """End a recall; it needs an administrator."""
     return written(session, statements.resolve_recall(session.database, session.caller, recall, document), wait)
+
+
+@router.get("/standing", responses=answered(StandingAnswer))
+def get_standing(
+    session: CurrentSession, subject: Annotated[str, Query(max_length=1024, description="a model version")]
+) -> Response:
+    """What stands for and against a version: recalls and findings that reach it, attestations, waivers, requests, reviews."""
+    with session.database.read() as connection:
+        return json_response(standing.get_standing(connection, session.caller, subject))
 
 
 @router.post("/reviews", status_code=201, responses=answered(ReviewAnswer, 201), openapi_extra=body_schema(NewReview))

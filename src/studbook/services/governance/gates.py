@@ -18,6 +18,7 @@ from studbook.governance.evaluation import CompiledPolicy, Facts, matches
 from studbook.governance.gates import Gate, Passage
 from studbook.governance.policy import Effect, Policy, State
 from studbook.services.governance.approving import InForce, find_support
+from studbook.services.governance.pedigree import NODE_LIMIT
 from studbook.services.governance.people import described
 from studbook.services.governance.subjects import NOTHING, Subject
 from studbook.services.governance.waiving import find_waivers
@@ -26,7 +27,7 @@ from studbook.storage import governance as storage
 from studbook.storage.references import Found
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from sqlalchemy.engine import Connection
 
@@ -249,26 +250,25 @@ class Gates:
         subject, gate = question.subject, question.passage.gate
         if subject.pedigree is None or gate not in _GUARDED | {Gate.REGISTER}:
             return None
-        failed: list[Failed] = []
         effect = Effect.DENY if gate in _GUARDED else Effect.WARN
-        around = self._around(subject)
-        for kind, record in self.obstacles:
-            if (path := around(UUID(record["subject"]["id"]))) is not None:
-                failed.append((_recalled if kind is Kind.RECALL else _found)(record, path, effect))
+        failed = [
+            (_recalled if kind is Kind.RECALL else _found)(record, path, effect)
+            for kind, record, path in self.find_reaching(subject)
+        ]
+        if self.obstacles and subject.pedigree.nodes and subject.pedigree.truncated:
+            # What was not looked at may have been recalled.
+            message = f"more lies upstream than the {NODE_LIMIT:,} records that are looked at, and some records are recalled"
+            failed.append(Failed(BUILT_IN, "pedigree", effect, "error", message, None, "resolve the open recalls and findings"))
         return Judged(BUILT_IN, 1, "", State.ENFORCE.value, len(failed), tuple(failed)) if failed else None
 
-    @staticmethod
-    def _around(subject: Subject) -> Callable[[UUID], Sequence[str] | None]:
-        """How a record stands to the subject: the way to it upstream, empty for itself, None when it is not there."""
-
-        def way(record_id: UUID) -> Sequence[str] | None:
+    def find_reaching(self, subject: Subject) -> Iterator[tuple[Kind, JsonObject, list[str]]]:
+        """The open recalls and blocking findings on a version and upstream of it, each with the way to it."""
+        for kind, record in self.obstacles:
+            record_id = UUID(record["subject"]["id"])
             if record_id == subject.id:
-                return ()
-            assert subject.pedigree is not None  # noqa: S101 - asked for versions only
-            node = subject.pedigree.nodes.get(record_id)
-            return node.path if node else None
-
-        return way
+                yield kind, record, []
+            elif subject.pedigree is not None and (node := subject.pedigree.nodes.get(record_id)) is not None:
+                yield kind, record, node.path
 
 
 def load_in_force(connection: Connection, namespace_id: int) -> list[InForce]:
