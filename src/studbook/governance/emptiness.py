@@ -123,7 +123,7 @@ class _Emptied:
         inside = sign if _is_all(node) or _is_exists(node) else 0
         return self.leads(condition, loop, 0) or self.leads(step, loop, inside)
 
-    def truth(self, node: Node) -> bool | None:
+    def truth(self, node: Node) -> bool | None:  # noqa: PLR0911 - a case for each form
         """What a condition certainly is; None where that depends on facts."""
         match node:
             case Const() if isinstance(node.value, bool):
