@@ -56,6 +56,14 @@ class PageFormat(StrEnum):
 
 _MEDIA_TYPES: Final = {PageFormat.MARKDOWN: "text/markdown; charset=utf-8", PageFormat.HTML: "text/html; charset=utf-8"}
 _Format = Annotated[PageFormat, Query(alias="format", description="`markdown` or `html` for a page to be read by a person")]
+
+
+def _readable(kind: type[Any]) -> dict[int | str, dict[str, Any]]:
+    """The documentation of an answer that may be a page for a person, too."""
+    text = {"schema": {"type": "string"}}
+    return {200: {"model": kind, "content": {"text/markdown": text, "text/html": text}}}
+
+
 # A page is a document of its own: nothing is loaded, nothing runs.
 _PAGE_HEADERS: Final = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
 
@@ -110,7 +118,7 @@ def list_policy_versions(session: CurrentSession, policy: PathName, paging: Curr
         return json_response(listing.list_policy_versions(connection, session.namespace_id, policy, paging))
 
 
-@router.get("/policies/{policy}/versions/{version}", responses=answered(PolicyVersionAnswer))
+@router.get("/policies/{policy}/versions/{version}", responses=_readable(PolicyVersionAnswer))
 def get_policy_version(
     session: CurrentSession, policy: PathName, version: PathName, written_as: _Format = PageFormat.JSON
 ) -> Response:
@@ -184,7 +192,7 @@ def list_verdicts(session: CurrentSession, paging: CurrentPaging, subject: Filte
         return json_response(found)
 
 
-@router.get("/verdicts/{verdict}", responses=answered(VerdictAnswer))
+@router.get("/verdicts/{verdict}", responses=_readable(VerdictAnswer))
 def get_verdict(session: CurrentSession, verdict: PathId, written_as: _Format = PageFormat.JSON) -> Response:
     """A verdict."""
     with session.database.read() as connection:
@@ -204,7 +212,7 @@ def get_framework(session: CurrentSession, framework: PathName) -> Response:  # 
     return json_response(coverage.get_framework(framework))
 
 
-@router.get("/coverage/{framework}", responses=answered(CoverageAnswer))
+@router.get("/coverage/{framework}", responses=_readable(CoverageAnswer))
 def get_coverage(
     session: CurrentSession,
     framework: PathName,
