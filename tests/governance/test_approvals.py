@@ -269,6 +269,15 @@ def test_a_policy_that_locks_everyone_out_is_undone_by_breaking_glass(people: Pe
     assert admin.post(f"/{finding['name']}:close", json={"resolution": "reviewed"}).status_code == 200
 
 
+def test_approving_is_no_way_to_change_policies(people: People, admin: httpx.Client) -> None:
+    """A writer asks, a reader approves, and neither may change policies."""
+    enforce(admin, policy("kept"))
+    body = {"subject": "policies/kept/versions/1", "gate": "policy:retired", "reason": "in the way"}
+    refused = people.make("writer").post("/change-requests", json=body)
+    assert refused.status_code == 403
+    assert "'policy-admin'" in refused.json()["detail"]
+
+
 def test_deployments_and_archiving_wait_for_approval_too(people: People, admin: httpx.Client, author: httpx.Client) -> None:
     approvals(admin, {"quorum": [{"role": "validator", "count": 1}]}, ("deploy", "archive"))
     ben = people.make("ben", "validator", access="read")
@@ -395,10 +404,17 @@ class TestObstacles:
         assert admin.put("/models/churn/aliases/champion", json={"version": 1}).status_code == 403
 
     @pytest.mark.usefixtures("family")
-    def test_a_finding_blocks_only_when_it_says_so(self, admin: httpx.Client) -> None:
+    def test_a_finding_blocks_only_when_it_says_so_and_its_author_does_not_lift_it(
+        self, admin: httpx.Client, author: httpx.Client
+    ) -> None:
         finding = admin.post("/findings", json={"subject": "churn/1", "title": "bias", "owner": "risk"}).json()
         assert admin.put("/models/child/aliases/champion", json={"version": 1}).status_code == 200
         admin.patch(f"/{finding['name']}", json={"blocks": True})
+        for act in (
+            author.patch(f"/{finding['name']}", json={"blocks": False}),
+            author.post(f"/{finding['name']}:close", json={"resolution": "it is fine"}),
+        ):
+            assert act.json()["errors"][0]["code"] == "not_independent"
         assert admin.put("/models/grandchild/aliases/champion", json={"version": 1}).status_code == 403
 
 

@@ -30,7 +30,7 @@ from studbook.services.deployments import served_version, stage_deployment
 from studbook.services.governance import policies
 from studbook.services.governance.approving import OPEN, binding_of, find_excluded
 from studbook.services.governance.gates import Gates, Question, record_verdict, settled
-from studbook.services.governance.people import BREAK_GLASS, described, require_exact_role, require_role, sign_as
+from studbook.services.governance.people import BREAK_GLASS, POLICY_ADMIN, described, require_exact_role, require_role, sign_as
 from studbook.services.governance.statements import stage_finding
 from studbook.services.governance.subjects import NOTHING, Subject, current_version, stored_version
 from studbook.services.models import point_alias
@@ -124,6 +124,9 @@ def request(database: Database, caller: Caller, document: NewChangeRequest) -> S
     if passage.gate not in _REQUESTABLE:
         message = f"approvals are requested for {', '.join(sorted(_REQUESTABLE))}; {passage.gate} is done, or refused, at once"
         raise InvalidDocumentError.at("/gate", "bad_gate", message)
+    if passage.gate is Gate.POLICY:
+        # What is approved is carried out as the requester's act.
+        require_role(caller, POLICY_ADMIN, "change policies")
 
     def change(transaction: Transaction) -> Shown:
         connection, namespace_id = transaction.connection, caller.namespace_id

@@ -14,7 +14,7 @@ from studbook.domain.ids import new_id
 from studbook.domain.names import Kind, parse_reference
 from studbook.domain.types import format_time
 from studbook.governance.signatures import STATEMENT
-from studbook.services.governance.people import described, sign_as
+from studbook.services.governance.people import described, find_involved, sign_as
 from studbook.services.listing import list_by_id
 from studbook.services.reading import Shown, get_record, show
 from studbook.services.recording import Recorder, check_match, heading
@@ -164,7 +164,8 @@ def change_finding(database: Database, caller: Caller, record_id: UUID, patch: F
     """Change what may change of an open finding."""
     caller.require(Access.WRITE)
 
-    def amend(_: Recorder, record: JsonObject) -> JsonObject:
+    def amend(recorder: Recorder, record: JsonObject) -> JsonObject:
+        _check_unconcerned(recorder, record)
         given = patch.model_dump(mode="json", exclude_unset=True)
         if record["reviews"] and given.keys() & {"due_at", "owner"}:
             message = "when the use of break-glass is reviewed, and whose use it was, is fixed"
@@ -179,6 +180,7 @@ def close_finding(database: Database, caller: Caller, record_id: UUID, document:
     caller.require(Access.WRITE)
 
     def end(recorder: Recorder, record: JsonObject) -> JsonObject:
+        _check_unconcerned(recorder, record)
         if record["reviews"] and record["by"]["principal"] == caller.principal:
             message = "whoever broke the glass does not review that; let somebody else close the finding"
             raise PermissionDeniedError.at("", "not_independent", message)
@@ -186,6 +188,18 @@ def close_finding(database: Database, caller: Caller, record_id: UUID, document:
         return {"status": "closed", "resolution": document.resolution, **closed}
 
     return _amend(database, caller, Kind.FINDING, record_id, "open", Action.FINDING_CLOSED, end)
+
+
+def _check_unconcerned(recorder: Recorder, record: JsonObject) -> None:
+    """Raise PermissionDeniedError for whoever had a hand in the version that a finding blocks."""
+    connection, caller = recorder.transaction.connection, recorder.caller
+    subject_id = UUID(record["subject"]["id"])
+    stored = storage.find_records(connection, Kind.MODEL_VERSION, caller.namespace_id, [subject_id]) if record["blocks"] else {}
+    if subject_id not in stored:
+        return
+    if why := find_involved(connection, caller.namespace_id, read_canonical(stored[subject_id])).get(caller.principal):
+        message = f"{caller.principal} {why}, so somebody else must say that what blocks it is resolved"
+        raise PermissionDeniedError.at("", "not_independent", message)
 
 
 def recall(database: Database, caller: Caller, document: NewRecall) -> Shown:
