@@ -74,7 +74,6 @@ def test_what_cannot_be_used_is_refused_when_it_is_saved(text: str, said: str) -
             f"cel.bind(l{n}, {'l' if n == 0 else f'l{n - 1}'} + {'l' if n == 0 else f'l{n - 1}'}, " for n in range(20)
         ) + "l19.size() > 0" + ")" * 21,
         "object.name.split('').map(a, object.name).map(b, object.name.split('').map(c, object.name).join('')).size() > 0",
-        "[[object.name].map(x, [x, x, x, x])]" + ".map(x, [x, x, x, x])" * 12 + ".size() > 0",
     ],
 )  # fmt: skip
 def test_memory_bombs_are_refused_when_they_are_saved(text: str) -> None:

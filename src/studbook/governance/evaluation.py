@@ -89,7 +89,8 @@ class Facts:
         Raises FactError.
         """
         size, length = 0, 0
-        for name in names:
+        # In an order, so that the same fact is too much every time.
+        for name in sorted(names):
             if name not in self._known:
                 self._measures[name] = self._read(name)
             measure = self._measures[name]

@@ -46,6 +46,10 @@ _PACKAGE: Final = "studbook"
 _EXTENSIONS: Final = (ext_strings.ExtStrings(), ext_bindings.ExtBindings(), ext_math.ExtMath(), ext_optional.ExtOptional())
 # Up to here canonical JSON has integers (RFC 8785).
 _EXACT: Final = 2**53
+# Macros that write out twice what they are given: twenty, each in the next, hold the engine's parser for half a minute.
+_DOUBLING: Final = re.compile("optMap|optFlatMap")
+_DOUBLINGS: Final = 8
+_TREE_LIMIT: Final = 512 * 1024
 _KEYS: Final = itertools.count(1)
 
 
@@ -165,10 +169,14 @@ class Language:
 
         Raises ExpressionError.
         """
+        if len(_DOUBLING.findall(text)) > _DOUBLINGS:
+            message = (
+                f"optMap() and optFlatMap() may be used {_DOUBLINGS} times in an expression, for each doubles what it is given"
+            )
+            raise ExpressionError(message)
         kind = self._checker.check(text, want) if self._checker is not None else None
         try:
-            program = _evaluating().compile(text)
-            tree = read_tree(program.serialize())
+            program, tree = _assemble(text)
             return self._bounded(self._bound(text, tree, kind, program), checked=self._checker is not None)
         except (RuntimeError, UnicodeError, ValueError) as error:
             raise _explain(str(error), text, (), {}) from None
@@ -254,7 +262,11 @@ def _amount(need: Need) -> str:
 
 def _assemble(text: str) -> tuple[Any, Tree]:
     program = _evaluating().compile(text)
-    return program, read_tree(program.serialize())
+    serialized = program.serialize()
+    if len(serialized) > _TREE_LIMIT:
+        message = "it is too large when its macros are written out"
+        raise ValueError(message)
+    return program, read_tree(serialized)
 
 
 def _names_of(text: str, tree: Tree) -> tuple[dict[int, str], set[str], bool]:
@@ -332,6 +344,7 @@ _FAULT: Final = re.compile(r"ERROR: <input>:(-?\d+):(-?\d+): (.*?)(?=\n \||\nERR
 _UNDEFINED: Final = re.compile(r"undefined field '([^']*)' not found in struct '([^']*)'")
 _UNDECLARED: Final = re.compile(r"undeclared reference to '([^']*)'")
 _NO_OVERLOAD: Final = re.compile(r"found no matching overload for '([^']*)' applied to '(.*)'", re.DOTALL)
+_WELL_KNOWN: Final = re.compile(r"google\.protobuf\.(\w+)")
 _RECORD: Final = re.compile(rf"{_PACKAGE}\.\w+")
 _MIXED_NUMBERS: Final = ({"int", "double"}, {"uint", "double"})
 
@@ -369,7 +382,8 @@ def _said_of(
             column = begin
         message = f"nothing is called {name!r}{_near(name, names)}"
     elif found := _NO_OVERLOAD.search(message):
-        message = f"no such operation: {found[1]!r} of {_RECORD.sub('record', found[2])!r}"
+        given = _WELL_KNOWN.sub(lambda known: known[1].lower(), _RECORD.sub("record", found[2]))
+        message = f"no such operation: {found[1]!r} of {given!r}"
         if set(re.findall(r"\w+", found[2])) in _MIXED_NUMBERS:
             message += "; beside a double a whole number is written 1.0, or made one with double(…)"
     else:

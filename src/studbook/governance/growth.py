@@ -8,7 +8,8 @@ A size is a linear form over the shares that loops hand out: the elements of a l
 a loop makes of its elements adds up to what it would make of the list, and whatever else it uses counts once for every round.
 
 What things cost was measured on the engine (cel-expr-python 0.1.3); the slowest of several shapes counts, rounded up. Notable:
-map() and filter() copy the list that they gather in every round, so they take 16 bytes times the square of its length.
+map() and filter() copy the list that they gather in every round, so they take 16 bytes times the square of its length; a regular
+expression is compiled whenever it is used, and one that repeats repetitions may take microseconds for every character.
 """
 
 from __future__ import annotations
@@ -34,29 +35,35 @@ ITERATIONS: Final = 10_000
 # By what an expression is judged when it is saved: a record of a common size.
 USUAL_BYTES: Final = 16 * 1024
 USUAL_LENGTH: Final = 50
-
 _USUAL_PIECES: Final = 200
 _LENIENCY: Final = 5
 
-_FIXED: Final = ""
+# Bytes for an element of a list or map, for a literal or call, and for a round of a loop that gathers.
 _SLOT: Final = 32
 _NODE: Final = 64
-_COPYING: Final = 16
-# Bytes for every character that split() hands out, and the time for it.
-_PIECE: Final = 40
-_SPLITTING: Final = 100
-# Searching a text is fast, until what is searched for is long: then every place is a comparison.
-_SEARCHING: Final = 5
-_COMPARING: Final = 0.02
-_COPY_TIME: Final = 3
+_ROUND: Final = 800
+# Bytes for every element gathered so far, in every round.
+_COPYING: Final = 20
+# For what split() makes: a piece's bytes and nanoseconds.
+_PIECE: Final = 80
+_SPLITTING: Final = 150
+# Nanoseconds: for a round of a loop; for a byte that is copied, counted, searched, compared with another.
+_ROUND_TIME: Final = 500
+_COPY_TIME: Final = 3.5
+_COUNTING: Final = 4.4
+_SEARCHING: Final = 10
 _EQUALING: Final = 7
-# For each instruction of a regular expression and each character.
-_STEP_TIME: Final = 1
+# A search for a long text compares at every place.
+_COMPARING: Final = 0.02
+# For each instruction of a regular expression: to make it, in bytes too, and to match a character.
+_COMPILING: Final = 1_000
 _COMPILE_TIME: Final = 200
+_STEP_TIME: Final = 4
 # What a JSON value counts as at least.
 _LEAST: Final = 8
 _HUGE: Final = 1e18
 
+_FIXED: Final = ""
 _Form: TypeAlias = "dict[str, float]"
 _UNKNOWN: Final = object()
 
@@ -121,22 +128,28 @@ class Growth:
             judged = self._judged[key] = self.need(1 << key[0], 1 << key[1]).is_within_budget
         return judged
 
-    def fits_exactly(self, find: Callable[[str], Any]) -> bool:
-        """Whether it is within its budget over these very facts: slower to tell, and closer."""
+    def need_exactly(self, find: Callable[[str], Any]) -> Need:
+        """What it takes at most over these very facts: slower to tell, and closer.
+
+        Raises UnboundedError.
+        """
         measuring = _Measuring(lambda name: replace(measuring.known(find(name)), shape=SHAPES.get(name, ANY)), self._known)
-        return measuring.need(self._root).is_within_budget
+        return measuring.need(self._root)
+
+    def fits_exactly(self, find: Callable[[str], Any]) -> bool:
+        """Whether it is within its budget over these very facts."""
+        return self.need_exactly(find).is_within_budget
 
 
 @dataclass(frozen=True, slots=True)
 class _Value:
-    """What is known of a value: its size, its elements if it is a list or map, and the longest list in it."""
+    """What is known of a value: its size, its elements if it is a list or map, and those of the longest within it."""
 
     size: _Form
     length: float = 0
     inner: float = 0
-    # Certainly a number, boolean, time or null; certainly a text.
-    small: bool = False
-    text: bool = False
+    # What it certainly is, if anything: a small value (number, boolean, time, null), a text, or a list.
+    kind: str = ""
     # The value itself; and what it is a part of.
     exactly: Any = _UNKNOWN
     within: Any = _UNKNOWN
@@ -149,7 +162,7 @@ def _fixed(amount: float) -> _Form:
     return {_FIXED: float(amount)}
 
 
-_SMALL: Final = _Value(_fixed(16), small=True)
+_SMALL: Final = _Value(_fixed(16), kind="small")
 
 
 def _plus(*forms: _Form) -> _Form:
@@ -186,8 +199,7 @@ def _either(values: Sequence[_Value]) -> _Value:
         size,
         max((value.length for value in values), default=0),
         max((value.inner for value in values), default=0),
-        small=all(value.small for value in values),
-        text=bool(values) and all(value.text for value in values),
+        kind=values[0].kind if len({value.kind for value in values}) == 1 else "",
         shape=values[0].shape if values and all(value.shape == values[0].shape for value in values) else ANY,
     )
 
@@ -225,11 +237,12 @@ class _Measuring:
         if not isinstance(value, list | dict):
             text = isinstance(value, str | bytes)
             size = len(value.encode()) if isinstance(value, str) else len(value) if text else 8
-            return _Value(_fixed(size + 8), small=not text, text=text, exactly=value, within=value)
+            return _Value(_fixed(size + 8), kind="text" if text else "small", exactly=value, within=value)
         if id(value) not in self._extents:
             self._extents[id(value)] = _extent(value)
         total, inner = self._extents[id(value)]
-        return _Value(_fixed(total), len(value), inner, exactly=value, within=value)
+        kind = "list" if isinstance(value, list) else ""
+        return _Value(_fixed(total), len(value), inner, kind=kind, exactly=value, within=value)
 
     def _peak(self, form: _Form) -> float:
         return min(_HUGE, sum(amount * self._peaks[symbol] for symbol, amount in form.items()))
@@ -271,11 +284,11 @@ class _Measuring:
         values = [self._value(part) for part in node.parts]
         self._takes(room=_fixed(_NODE * (len(values) + 1)))
         size = _plus(_fixed(_SLOT * (len(values) + 1)), *(value.size for value in values))
-        inner = max([len(values), *(max(value.inner, value.length) for value in values)])
+        inner = max((max(value.inner, value.length) for value in values), default=0)
         if isinstance(node, ListLiteral):
             exactly = [value.exactly for value in values]
             within = _UNKNOWN if any(value is _UNKNOWN for value in exactly) else exactly
-            return _Value(size, len(values), inner, within=within)
+            return _Value(size, len(values), inner, kind="list", within=within)
         keys = [key.value for key in node.parts[::2] if isinstance(key, Const) and isinstance(key.value, str)]
         members = dict(zip(keys, values[1::2], strict=True)) if len(keys) * 2 == len(values) else None
         return _Value(size, len(values), inner, members=members)
@@ -294,22 +307,29 @@ class _Measuring:
         over = self._value(ranged)
         rounds = min(over.length, ITERATIONS)
         share = f"{node.id}.{len(self._peaks)}"
-        self._peaks[share] = self._peak(over.size)
+        self._peaks[share] = self._largest(over)
         shape = over.shape[0] if isinstance(over.shape, list) else ANY
         element = _Value({share: 1.0}, over.inner, over.inner, within=over.within, shape=shape)
         names = {node.variable: _SMALL if shape in SMALL_SHAPES else element, node.accumulator: _SMALL}
         outside, self._taken = self._taken, []
         asked, added = gathered
         body = self._inside(names, (condition, *asked, *added))
+        gathering = _fixed(_COPYING * rounds + _ROUND) if added else {}
+        self._takes(room=gathering, time=_fixed(_ROUND_TIME))
         self._taken = outside + [self._repeated(taken, share, over.size, rounds) for taken in self._taken]
         if not added:
             return _SMALL
-        self._takes(room=_fixed(rounds * (_COPYING * rounds + _NODE)))
         size = _plus(_spread(body.size, share, over.size, rounds), _fixed(_SLOT * rounds))
         # Elements of the list, or members of each: no other texts than those in it.
         within = over.within if body.within is over.within else _UNKNOWN
-        shape = "float" if body.small else body.shape
-        return _Value(size, rounds, max(body.inner, body.length, rounds), within=within, shape=[shape])
+        shape = "float" if body.kind == "small" else body.shape
+        return _Value(size, rounds, max(body.inner, body.length), kind="list", within=within, shape=[shape])
+
+    def _largest(self, over: _Value) -> float:
+        """The size of the largest element."""
+        if isinstance(over.exactly, list):
+            return max((self._peak(self.known(element).size) for element in over.exactly), default=0.0)
+        return self._peak(over.size)
 
     def _repeated(self, taken: _Taken, share: str, whole: _Form, rounds: float) -> _Taken:
         """What is taken in every round, in all rounds: of all loops together there are no more than the engine allows."""
@@ -351,27 +371,35 @@ class _Measuring:
         return self._member(values[0], key) if isinstance(key, str | int) else _part_of(values[0])
 
     def _sum(self, values: Sequence[_Value]) -> _Value:
-        if any(value.small for value in values):
+        kinds = {value.kind for value in values}
+        if "small" in kinds:
             # Nothing but a number, time or duration is added to such.
             return _SMALL
         size = _plus(_fixed(_NODE), *(value.size for value in values))
-        is_text = any(value.text for value in values)
-        # An element of a list counts as 8 bytes at least, and takes a slot.
-        self._takes(room=size if is_text else _times(size, _SLOT / _LEAST))
         length = sum(value.length for value in values)
-        return _Value(size, length, max([length, *(value.inner for value in values)]), text=is_text)
+        kind = next((kind for kind in ("text", "list") if kind in kinds), "")
+        # A list's elements are not copied, their slots are.
+        slots = _fixed(1.1 * _SLOT * length + _NODE)
+        self._takes(room={"text": _times(size, 1.1), "list": slots}.get(kind) or _plus(_times(size, 1.1), slots))
+        return _Value(size, length, max(value.inner for value in values), kind=kind)
 
     def _copy(self, values: Sequence[_Value]) -> _Value:
         size = _plus(_fixed(_NODE), values[0].size)
-        self._takes(room=size, time=_times(size, _SEARCHING))
-        return _Value(size, text=True)
+        self._takes(room=_times(size, 1.1), time=_times(size, _SEARCHING))
+        return _Value(size, kind="text")
 
     def _join(self, values: Sequence[_Value]) -> _Value:
         separators = _times(values[1].size, values[0].length) if len(values) > 1 else {}
         size = _plus(_fixed(_NODE), values[0].size, separators)
         # A text that grows is moved to twice its room.
-        self._takes(room=_times(size, 2))
-        return _Value(size, text=True)
+        self._takes(room=_times(size, 2.2))
+        return _Value(size, kind="text")
+
+    def _count(self, values: Sequence[_Value]) -> _Value:
+        if values[0].kind != "list":
+            # The characters of a text are counted.
+            self._takes(time=_times(values[0].size, _COUNTING))
+        return _SMALL
 
     def _compare(self, values: Sequence[_Value]) -> _Value:
         # No further than the smaller of both.
@@ -386,10 +414,16 @@ class _Measuring:
 
     def _split(self, values: Sequence[_Value]) -> _Value:
         self._search(values)
-        pieces = min(self._pieces, self._peak(values[0].size) + 1)
-        size = _plus(_fixed(_NODE), _times(values[0].size, _PIECE))
-        self._takes(room=size, time=_times(values[0].size, _SPLITTING))
-        return _Value(size, pieces, pieces)
+        text, separator = values[0].size, values[1].exactly
+        most = self._peak(text) / max(1, len(separator) if isinstance(separator, str) else 1) + 1
+        if isinstance(values[0].exactly, str) and isinstance(separator, str) and separator:
+            most = values[0].exactly.count(separator) + 1
+        limits = [value.exactly for value in values[2:] if isinstance(value.exactly, int) and value.exactly >= 0]
+        most = min([most, self._pieces, *limits])
+        # As many pieces as characters, unless they are known to be fewer.
+        pieces = _fixed(most) if most < self._peak(text) else _plus(_fixed(1), text)
+        self._takes(room=_times(pieces, _PIECE), time=_times(pieces, _SPLITTING))
+        return _Value(_plus(text, _times(pieces, _SLOT)), most, kind="list")
 
     def _match(self, node: Call, values: Sequence[_Value]) -> _Value:
         text, pattern = values
@@ -397,12 +431,14 @@ class _Measuring:
             message = "write out the pattern of matches(), or take it from params: how long it takes depends on it"
             raise UnboundedError(message, node.id)
         steps = max((pattern_steps(found) for found in _texts(pattern.within)), default=0)
-        time = _times(text.size, _SEARCHING + _STEP_TIME * steps)
-        self._takes(time=_plus(_fixed(_COMPILE_TIME * steps), time))
+        # It is forgotten when it was matched, so many rounds take no more room than one.
+        self._taken.append(_Taken(_fixed(_COMPILING * steps), _fixed(_COMPILE_TIME * steps), limit=_COMPILING * steps))
+        self._takes(time=_times(text.size, _SEARCHING + _STEP_TIME * steps))
         return _SMALL
 
     MAKING: ClassVar[dict[str, Callable[[_Measuring, Sequence[_Value]], _Value]]] = {
         "_+_": _sum,
+        "size": _count,
         "join": _join,
         "split": _split,
         **dict.fromkeys(("_==_", "_!=_"), _compare),
@@ -416,7 +452,7 @@ class _Measuring:
 _TIMES: Final[dict[str, float]] = {
     "_&&_": 0, "_||_": 0, "!_": 0, "@not_strictly_false": 0, "_-_": 0, "_*_": 0, "_/_": 0, "_%_": 0, "-_": 0,
     "@in": 6, "_<_": 1, "_<=_": 1, "_>_": 1, "_>=_": 1,
-    "size": 1, "startsWith": 1, "endsWith": 1, "int": 1, "uint": 1, "double": 1, "bool": 1, "type": 0,
+    "startsWith": 1, "endsWith": 1, "int": 1, "uint": 1, "double": 1, "bool": 1, "type": 0,
     "timestamp": 1, "duration": 1, "hasValue": 0,
     "getFullYear": 0, "getMonth": 0, "getDate": 0, "getDayOfMonth": 0, "getDayOfYear": 0, "getDayOfWeek": 0,
     "getHours": 0, "getMinutes": 0, "getSeconds": 0, "getMilliseconds": 0,
@@ -451,7 +487,7 @@ def _gathered(step: Node, accumulator: str) -> tuple[tuple[Node, ...], tuple[Nod
 
 
 def _extent(value: Any) -> tuple[float, int]:  # noqa: ANN401 - any JSON value
-    """The size of a JSON value as it is counted here, and its longest list."""
+    """The size of a JSON value as it is counted here, and the longest list or map within it."""
     size, longest = 0.0, 0
     waiting = [value]
     while waiting:
@@ -459,12 +495,9 @@ def _extent(value: Any) -> tuple[float, int]:  # noqa: ANN401 - any JSON value
         size += _LEAST
         if isinstance(found, str):
             size += len(found.encode())
-        elif isinstance(found, dict):
-            waiting += [*found, *found.values()]
-            longest = max(longest, len(found))
-        elif isinstance(found, list):
-            waiting += found
-            longest = max(longest, len(found))
+        elif isinstance(found, list | dict):
+            longest = max(longest, len(found) if found is not value else 0)
+            waiting += [*found, *found.values()] if isinstance(found, dict) else found
     return size, longest
 
 
@@ -513,7 +546,11 @@ def pattern_steps(pattern: str) -> float:
             groups[-1] = [total + last + _CHARACTER_STEPS * len(part["quoted"]), _CHARACTER_STEPS]
         else:
             groups[-1] = [total + last, _steps_of(text, part["set"], part["unicode"])]
-    return min(_HUGE, sum(sum(group) for group in groups))
+    # Letters of either case are more of everything.
+    return min(_HUGE, (3 if _EITHER_CASE.search(pattern) else 1) * sum(sum(group) for group in groups))
+
+
+_EITHER_CASE: Final = re.compile(r"\(\?[a-zA-Z]*i")
 
 
 def _steps_of(text: str, members: str | None, of_unicode: str | None) -> float:
@@ -521,5 +558,8 @@ def _steps_of(text: str, members: str | None, of_unicode: str | None) -> float:
         return _UNICODE_STEPS
     if members is None:
         return _ANY_STEPS if text == "." or text.startswith("\\") else _CHARACTER_STEPS
+    if members.isascii() and not members.startswith("^") and "\\" not in members:
+        # A range of bytes is one instruction.
+        return len(members) / 2 + 1
     classes = _UNICODE_STEPS * (members.count("\\p") + members.count("\\P"))
-    return classes + _CHARACTER_STEPS * len(members) + (_ANY_STEPS if members.startswith("^") or not members.isascii() else 0)
+    return classes + _CHARACTER_STEPS * len(members) + _ANY_STEPS
