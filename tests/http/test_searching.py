@@ -217,6 +217,80 @@ def test_the_best_fit_comes_first_on_every_page(filled: httpx.Client) -> None:
     ]
 
 
+FINDING = "studbook.storage.searching.finding"
+
+
+def is_truncated(api: httpx.Client, **query: Any) -> bool:
+    answer = api.get("/search", params=query).json()
+    assert answer.get("truncated", True) is True, "it is said or it is absent"
+    return "truncated" in answer
+
+
+def test_by_fit_an_answer_that_may_miss_something_says_so(filled: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = {"q": "naive bayes"}
+    assert len(find(filled, **asked)) == 5
+    assert not is_truncated(filled, **asked)
+    monkeypatch.setattr(f"{FINDING}.CANDIDATES", 6)
+    assert len(find(filled, **asked)) == 5
+    assert not is_truncated(filled, **asked)
+    monkeypatch.setattr(f"{FINDING}.CANDIDATES", 3)
+    # Every page says it, the last one too.
+    assert find(filled, **asked) == ["churn/3", "fraud/2", "churn/2"]
+    assert is_truncated(filled, **asked)
+    first = filled.get("/search", params={**asked, "page_size": 2}).json()
+    assert first["truncated"]
+    assert is_truncated(filled, **asked, page_size=2, page_token=first["next_page_token"])
+    # Too many records, though few of them are what the filter asks for.
+    monkeypatch.setattr(f"{FINDING}.CANDIDATES", 2)
+    assert find(filled, **asked, filter="tries = 5") == ["churn/3"]
+    assert is_truncated(filled, **asked, filter="tries = 5")
+    assert not is_truncated(filled, q="3th")
+    assert not is_truncated(filled)
+
+
+def test_by_fit_versions_of_too_large_models_may_be_missed(filled: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    for model in ("churn", "fraud"):
+        assert filled.patch(f"/models/{model}", json={"description": f"Spots chargebacks of {model}"}).status_code == 200
+    assert len(find(filled, q="chargebacks")) == 5
+    assert not is_truncated(filled, q="chargebacks")
+    monkeypatch.setattr(f"{FINDING}.CANDIDATES", 4)
+    assert find(filled, q="chargebacks") == ["churn/3", "fraud/2", "churn/2", "fraud/1"]
+    assert is_truncated(filled, q="chargebacks")
+    monkeypatch.setattr(f"{FINDING}.CANDIDATES", 6)
+    assert not is_truncated(filled, q="chargebacks")
+    monkeypatch.setattr(f"{FINDING}._MODELS", 1)
+    assert is_truncated(filled, q="chargebacks")
+
+
+@pytest.mark.parametrize("order", ["number", "-energy"])
+def test_by_order_an_answer_that_misses_something_says_so(
+    filled: httpx.Client, monkeypatch: pytest.MonkeyPatch, order: str
+) -> None:
+    asked = {"q": "naive bayes", "order_by": order}
+    assert not is_truncated(filled, **asked)
+    # As many as are looked at is all; one more is not.
+    monkeypatch.setattr(f"{FINDING}._DOCUMENTS", 5)
+    assert len(find(filled, **asked)) == 5
+    assert not is_truncated(filled, **asked)
+    monkeypatch.setattr(f"{FINDING}._DOCUMENTS", 4)
+    assert set(find(filled, **asked)) == {"churn/3", "fraud/2", "churn/2", "fraud/1"}
+    assert is_truncated(filled, **asked)
+    assert not is_truncated(filled, q="3th", order_by=order)
+    assert not is_truncated(filled, order_by=order)
+
+
+@pytest.mark.parametrize("more", [{"count": True}, {"facets": "model"}])
+def test_what_is_counted_may_be_cut_where_the_versions_are_not(
+    filled: httpx.Client, monkeypatch: pytest.MonkeyPatch, more: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(f"{FINDING}._DOCUMENTS", 4)
+    assert len(find(filled, q="bayes")) == 5
+    assert not is_truncated(filled, q="bayes")
+    assert is_truncated(filled, q="bayes", **more)
+    monkeypatch.setattr(f"{FINDING}._DOCUMENTS", 5)
+    assert not is_truncated(filled, q="bayes", **more)
+
+
 def test_fields_of_versions_models_and_runs(filled: httpx.Client) -> None:
     filled.put("/models/churn/aliases/champion", json={"version": 2})
     filled.patch("/models/churn", json={"tags": {"area": "sales"}})
