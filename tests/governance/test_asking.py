@@ -326,6 +326,7 @@ class TestFacts:
                 "object.metrics.all(m, m.value <= params.limit && m.value <= double(params.limit))", params={"limit": limit}
             )
             assert ask(policy, {"metrics": [{"value": 0.5}, {"value": 1}]}) == {}
+            assert ask(made("params.limit + 1 == 2", params={"limit": limit})) == {}
 
     def test_a_fact_that_nobody_gave_is_an_error(self) -> None:
         result = made("findings.size() == 0").evaluate(facts())
@@ -333,15 +334,17 @@ class TestFacts:
         assert "findings is not known here" in result.failures[0].message
 
     def test_a_fault_is_part_of_what_was_read(self) -> None:
-        def broken() -> Any:
-            raise RuntimeError("too much upstream")
+        def failing(said: str) -> Facts:
+            def broken() -> Any:
+                raise RuntimeError(said)
 
-        asked = Facts({"object": {}}, {"lineage.tags": broken})
-        made("lineage.tags == []").evaluate(asked)
-        empty = Facts({"object": {}, "lineage.tags": []})
-        made("lineage.tags == []").evaluate(empty)
-        assert asked.used == empty.used == {"lineage.tags"}
-        assert asked.inputs_digest() != empty.inputs_digest()
+            asked = Facts({"object": {}}, {"lineage.tags": broken})
+            made("lineage.tags == []").evaluate(asked)
+            return asked
+
+        assert failing("too much upstream").used == {"lineage.tags"}
+        assert failing("too much upstream").inputs_digest() == failing("too much upstream").inputs_digest()
+        assert failing("too much upstream").inputs_digest() != failing("no answer").inputs_digest()
 
 
 class TestMessages:

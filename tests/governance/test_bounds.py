@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from studbook.governance.expressions import ANYTHING, BOOL, OVER_BUDGET, ExpressionError, Language, activate
-from studbook.governance.growth import ITERATIONS, ROOM, pattern_steps
+from studbook.governance.growth import ITERATIONS, ROOM, TIME, Need, pattern_steps
 from studbook.governance.shapes import declared
 from studbook.governance.syntax import Comprehension, free_names, read_tree, walk
 
@@ -116,6 +116,12 @@ def test_what_is_needed_grows_with_the_record() -> None:
         assert growth.need(1 << 20, 10_000).room > ROOM
 
 
+def test_room_and_time_are_budgets_of_their_own() -> None:
+    assert Need(ROOM, TIME).is_within_budget
+    assert not Need(ROOM * 1.01, 0).is_within_budget
+    assert not Need(0, TIME * 1.01).is_within_budget
+
+
 def test_a_long_list_beside_does_no_harm_to_a_short_one() -> None:
     """Judged by the longest list of all it would not be run; judged by the very record it is."""
     short = compiled("object.datasets.filter(d, !has(d.digest)).size() == 1")
@@ -132,6 +138,8 @@ def test_a_loop_stands_for_no_more_rounds_than_the_engine_goes() -> None:
     asking = compiled("object.metrics.all(a, object.metrics.all(b, object.metrics.all(c, a.name == c.name)))").growth
     bound = asking.need(100 * KIB, 1_000).time
     assert bound <= 3 * ITERATIONS * 100 * KIB * 20
+    joining = compiled("object.metrics.all(a, object.metrics.all(b, a.name + b.name != ''))").growth
+    assert joining.need(KIB, 9_000).room <= 2 * ITERATIONS * 4 * KIB
 
 
 @pytest.mark.parametrize(

@@ -165,7 +165,7 @@ class TestAttributes:
         definitions = {
             f"d{n}": {
                 "type": "object",
-                "properties": {name: {"$ref": f"#/$defs/d{n + 1}"} for name in ("a", "b", "c", "d")},
+                "properties": {name: {"$ref": f"#/$defs/d{n + 1}"} for name in "abcdefghijklmnop"},
             }
             for n in range(11)
         }
