@@ -6,6 +6,7 @@ import base64
 import contextlib
 import json
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -160,33 +161,48 @@ def check_pages(filled: httpx.Client, query: dict[str, Any]) -> None:
     assert gathered == whole
 
 
-def test_pages_go_on_while_others_write(filled: httpx.Client) -> None:
-    before = find(filled)
-    writing = threading.Event()
+@pytest.mark.parametrize("order", [None, "-metrics.auc"])
+def test_pages_go_on_while_others_write(filled: httpx.Client, order: str | None) -> None:
+    asked = {} if order is None else {"order_by": order}
+    before = find(filled, **asked)
+    assert len(before) == 5
+    done = threading.Event()
+    written = 0
 
     def write() -> None:
-        while not writing.is_set():
-            filled.post("/ingest", json=make_document("churn"))
+        nonlocal written
+        while not done.is_set():
+            assert filled.post("/ingest", json=make_document("churn")).status_code == 201
+            written += 1
+
+    def pass_writes(count: int) -> None:
+        least, deadline = written + count, time.monotonic() + 30
+        while written < least:
+            assert time.monotonic() < deadline, written
+            time.sleep(0.005)
 
     writer = threading.Thread(target=write)
     writer.start()
     try:
-        for order in (None, "-metrics.auc"):
-            gathered: list[str] = []
-            following = None
-            for _ in range(200):
-                query: dict[str, Any] = {"page_size": 1} | ({"page_token": following} if following else {})
-                page = filled.get("/search", params=query | ({"order_by": order} if order else {})).json()
-                gathered += [item["name"].removeprefix("models/").replace("/versions/", "/") for item in page["items"]]
-                following = page["next_page_token"]
-                if following is None:
-                    break
-            assert [name for name in gathered if name in before] == before or order is not None
-            assert len(gathered) == len(set(gathered))
-            assert set(before) <= set(gathered) or following is not None
+        pass_writes(5)
+        gathered: list[str] = []
+        following = None
+        pages = 0
+        while following is not None or not pages:
+            query: dict[str, Any] = asked | {"page_size": 4} | ({"page_token": following} if following else {})
+            page = filled.get("/search", params=query).json()
+            gathered += [item["name"].removeprefix("models/").replace("/versions/", "/") for item in page["items"]]
+            following = page["next_page_token"]
+            pages += 1
+            if following is not None and pages <= 2:
+                pass_writes(1)
     finally:
-        writing.set()
+        done.set()
         writer.join()
+    assert pages > 2
+    assert len(gathered) == len(set(gathered))
+    assert set(before) <= set(gathered)
+    assert [name for name in gathered if name in before] == before
 
 
 def test_words_are_found_whatever_their_case_and_accents_and_shown_where_they_stand(filled: httpx.Client) -> None:
