@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from studbook.governance.checking import find_policy_faults, run_policy_tests
+from studbook.governance.checking import facts_of_test, find_policy_faults, run_policy_tests
+from studbook.governance.expressions import Language
 from studbook.governance.policy import Policy
 from studbook.governance.shapes import attributes_shape
 
@@ -276,6 +278,7 @@ def test_all_of_nothing_may_decide(text: str) -> None:
         f"has(object.run) || (object.datasets.size() > 0 && {ALL})",
         "object.datasets.size() > 0 && object.datasets.map(d, d.name).all(n, n != '')",
         "object.metrics.exists(m, object.datasets.size() > 0 && object.datasets.all(d, d.name != m.name))",
+        "object.datasets.exists(d, object.datasets.all(e, e.role == d.role))",
         # As it is meant.
         f"object.datasets.size() == 0 || {ALL}",
         f"{ALL} || object.datasets == []",
@@ -386,6 +389,13 @@ def test_facts_of_a_test_are_what_is_given() -> None:
         "approvals.exists(a, a.by == 'a' && a.decision == 'approve')",
     )
     assert outcome({"facts": given}, *rules) == ""
+
+
+def test_a_time_without_a_zone_is_that_of_no_machine() -> None:
+    policy = made("true", tests=[{"name": "t", "facts": {"now": "2026-05-01T00:00:00"}, "expect": "pass"}])
+    facts = facts_of_test(policy, policy.tests[0])
+    facts.ask(Language(None).compile("now == now"), Language(None))
+    assert facts._find("now") == datetime(2026, 5, 1, tzinfo=UTC)
 
 
 def test_a_test_may_set_parameters() -> None:

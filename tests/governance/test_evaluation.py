@@ -316,6 +316,16 @@ def test_variables_are_values_and_those_of_one_policy_are_none_of_another() -> N
         assert outcomes(policy.evaluate(asked)) == {}
 
 
+def test_parameters_are_what_they_are_when_they_are_read_again() -> None:
+    """Canonical JSON writes 1.0 as 1, so a policy says the same before it is stored and after; null is absent, as in facts."""
+    params = {"one": 1.0, "list": [2.0, None], "map": {"three": 3.0, "none": None}}
+    policy = made(
+        "params.one + 1 == 2", "params.list == [2] && params.map.three + 1 == 4 && !has(params.map.none)", params=params
+    )
+    assert ask(policy) == {}
+    assert ask(made("params.half + 0.5 == 1.0", params={"half": 0.5})) == {}
+
+
 def test_the_error_of_a_variable_is_that_of_who_needs_it() -> None:
     variables = [{"name": "bad", "expression": "object.attributes.nothing"}, {"name": "worse", "expression": "variables.bad"}]
     policy = made("variables.worse == 1", "true || variables.bad == 1", "true", variables=variables)

@@ -153,6 +153,9 @@ def test_the_text_that_joins_counts_once_for_every_piece() -> None:
     many = compiled("(" + " + ".join(["object.aliases"] * 20) + ").join('" + "y" * 1_000 + "')").growth.need(8 * 100, 100)
     assert few.room >= 100 * 1_000
     assert many.room >= 20 * 100 * 1_000
+    # And than the rounds that loops may run.
+    pieces = compiled("object.description.split('').join('" + "y" * 1_000 + "')").growth.need(8 * ITERATIONS, 1)
+    assert pieces.room >= 8 * ITERATIONS * 1_000
 
 
 def test_parameters_count_although_they_are_no_part_of_a_record() -> None:
