@@ -12,40 +12,30 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
-from typer.testing import CliRunner
 
 import studbook
-from studbook.cli.main import app
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    from click.testing import Result
-
-    Command = Callable[..., Result]
+    from tests.cli.conftest import Command
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("STUDBOOK_URL", str(tmp_path / "registry.db"))
-    monkeypatch.setenv("STUDBOOK_HOME", str(tmp_path))
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.delenv("STUDBOOK_TOKEN", raising=False)
-    monkeypatch.chdir(tmp_path)
-    with studbook.connect(tmp_path / "registry.db", spool=tmp_path / "spool") as registry:
+def folder(folder: Path) -> Path:
+    """The folder with two versions in its registry."""
+    with studbook.connect(folder / "registry.db", spool=folder / "spool") as registry:
         for rate in (0.1, 0.2):
             with registry.run(capture=False) as run:
                 run.log_parameters({"rate": rate})
                 run.log_metric("auc", 1 - rate)
                 run.register("churn", description="=cmd|' /C calc'!A0")
-    return tmp_path
+    return folder
 
 
 @pytest.fixture
-def command(folder: Path) -> Command:
-    runner = CliRunner()
-    return lambda *words: runner.invoke(app, ["export", *words])
+def command(command: Command) -> Command:
+    return lambda *words: command("export", *words)
 
 
 def test_the_ending_names_the_format(command: Command, folder: Path) -> None:

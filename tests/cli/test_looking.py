@@ -12,50 +12,35 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from typer.testing import CliRunner
 
 import studbook
-from studbook.cli.main import app
 from studbook.client.digests import digest_path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from click.testing import Result
-
-    Command = Callable[..., Result]
+    from tests.cli.conftest import Command
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(folder: Path) -> Path:
     """A folder with a registry that knows a model's file and folder, and data."""
-    monkeypatch.setenv("STUDBOOK_URL", str(tmp_path / "registry.db"))
-    monkeypatch.setenv("STUDBOOK_HOME", str(tmp_path))
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.delenv("STUDBOOK_TOKEN", raising=False)
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "model").mkdir()
+    (folder / "model").mkdir()
     for name in ("model/weights.bin", "model.onnx", "train.csv", "stray.bin"):
-        (tmp_path / name).write_text(f"content of {name}")
-    with open_registry(tmp_path) as registry:
+        (folder / name).write_text(f"content of {name}")
+    with open_registry(folder) as registry:
         for path in ("model.onnx", "model"):
             with registry.run(capture=False) as run:
-                run.use_dataset("churn-train", path=tmp_path / "train.csv")
-                run.log_artifact(tmp_path / path, uri=f"s3://models/{path}")
+                run.use_dataset("churn-train", path=folder / "train.csv")
+                run.log_artifact(folder / path, uri=f"s3://models/{path}")
                 run.register("churn")
         registry.set_alias("churn", "champion", 1)
-    return tmp_path
+    return folder
 
 
 def open_registry(folder: Path) -> studbook.Registry:
     return studbook.connect(folder / "registry.db", spool=folder / "spool")
-
-
-@pytest.fixture
-def command(folder: Path) -> Command:
-    runner = CliRunner()
-    return lambda *words: runner.invoke(app, list(words))
 
 
 def test_several_identifiers_are_resolved(command: Command, folder: Path) -> None:

@@ -7,18 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from typer.testing import CliRunner
 
-from studbook.cli.main import app
 from studbook.testing import make_document
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from click.testing import Result
 
-    Command = Callable[..., Result]
+    from tests.cli.conftest import Command
 
 DEFINITION = """\
 name: tabular
@@ -40,21 +37,10 @@ attributes:
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(folder: Path) -> Path:
     """A working directory with a definition, and a registry that has recorded nothing."""
-    monkeypatch.setenv("STUDBOOK_URL", str(tmp_path / "registry.db"))
-    monkeypatch.setenv("STUDBOOK_HOME", str(tmp_path))
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.delenv("STUDBOOK_TOKEN", raising=False)
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "tabular.yaml").write_text(DEFINITION)
-    return tmp_path
-
-
-@pytest.fixture
-def command(folder: Path) -> Command:
-    runner = CliRunner()
-    return lambda *words, **more: runner.invoke(app, list(words), **more)
+    (folder / "tabular.yaml").write_text(DEFINITION)
+    return folder
 
 
 def succeed(result: Result) -> str:

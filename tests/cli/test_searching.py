@@ -8,34 +8,26 @@ from typing import TYPE_CHECKING
 
 import pytest
 from rich.cells import cell_len
-from typer.testing import CliRunner
 
 import studbook
-from studbook.cli.main import app
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from click.testing import Result
 
-    Command = Callable[..., Result]
+    from tests.cli.conftest import Command
 
 
 @pytest.fixture
-def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
-    """The command line on a registry with three versions of two models."""
-    monkeypatch.setenv("STUDBOOK_URL", str(tmp_path / "registry.db"))
-    monkeypatch.setenv("STUDBOOK_HOME", str(tmp_path))
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.delenv("STUDBOOK_TOKEN", raising=False)
-    with studbook.connect(tmp_path / "registry.db", spool=tmp_path / "spool") as registry:
+def command(command: Command, folder: Path) -> Command:
+    """`search` on a registry with three versions of two models."""
+    with studbook.connect(folder / "registry.db", spool=folder / "spool") as registry:
         for auc, model, team in [(0.7, "churn", "growth"), (0.9, "churn", "a:b"), (0.8, "fraud or loss", "growth")]:
             with registry.run(capture=False) as run:
                 run.log_metric("auc", auc)
                 run.register(model, tags={"team": team}, description="boosted\ttrees, déjà vu")
-    runner = CliRunner()
-    return lambda *words: runner.invoke(app, ["search", *words])
+    return lambda *words: command("search", *words)
 
 
 def names(result: Result) -> list[str]:

@@ -9,7 +9,6 @@ import socket
 import sys
 import threading
 import time
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -17,21 +16,13 @@ import httpx
 import pyarrow as pa
 import pytest
 import sqlalchemy as sa
-import uvicorn
 from pyarrow import parquet
 
-from studbook.config import Settings
-from studbook.domain.documents import Access, NewToken
-from studbook.http.app import create_app
-from studbook.services.tokens import create_token
 from studbook.testing import make_document
 from tests.schemas.test_registering import TABULAR, publish, register, wait_until_placed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from studbook.services.caller import Caller
-    from studbook.services.registry import Registry
+    from tests.http.conftest import Served
 
 EXPORT = "/search/export"
 LOOSE = {**TABULAR, "json_schema": {"type": "object"}}
@@ -284,57 +275,31 @@ def record_many(api: httpx.Client, model: str, count: int, length: int = 10) -> 
     assert answer.content.count(b'"status":201') == count
 
 
-@dataclass(slots=True)
-class Served:
-    """A registry that listens on a socket in this process."""
-
-    registry: Registry
-    app: Any
-    client: httpx.Client
-    port: int
-    token: str
-
-    def open_export(self, written: str = "jsonl") -> socket.socket:
-        """A connection on which an export is asked for and nothing is read."""
-        connection = socket.socket()
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        connection.connect(("127.0.0.1", self.port))
-        path = f"/api/v1/namespaces/default{EXPORT}?format={written}"
-        head = f"GET {path} HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer {self.token}\r\n\r\n"
-        connection.sendall(head.encode())
-        return connection
-
-    def connections(self) -> int:
-        """The connections for reading that are held for longer than a moment."""
-        samples = []
-        for _ in range(50):
-            samples.append(self.registry.database._reading.pool.checkedout())
-            time.sleep(0.005)
-        return min(samples)
-
-    def until_exporting(self, count: int) -> None:
-        deadline = time.monotonic() + 10
-        while self.app.state.exports.taken != count:
-            assert time.monotonic() < deadline, self.app.state.exports.taken
-            time.sleep(0.005)
+def open_export(served: Served, written: str = "jsonl") -> socket.socket:
+    """A connection on which an export is asked for and nothing is read."""
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.connect(("127.0.0.1", served.port))
+    path = f"/api/v1/namespaces/default{EXPORT}?format={written}"
+    head = f"GET {path} HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer {served.token}\r\n\r\n"
+    connection.sendall(head.encode())
+    return connection
 
 
-@pytest.fixture
-def served(registry: Registry, caller: Caller) -> Iterator[Served]:
-    made = json.loads(create_token(registry.database, caller, NewToken(name="tests", access=Access.ADMIN)).body)
-    app = create_app(registry, Settings())
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=5))
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        listening.listen()
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-        thread.start()
-        port = listening.getsockname()[1]
-        url = f"http://127.0.0.1:{port}/api/v1/namespaces/default"
-        with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {made['token']}"}, timeout=60) as client:
-            yield Served(registry, app, client, port, made["token"])
-        server.should_exit = True
-        thread.join()
+def held_connections(served: Served) -> int:
+    """The connections for reading that are held for longer than a moment."""
+    samples = []
+    for _ in range(50):
+        samples.append(served.registry.database._reading.pool.checkedout())
+        time.sleep(0.005)
+    return min(samples)
+
+
+def until_exporting(served: Served, count: int) -> None:
+    deadline = time.monotonic() + 10
+    while served.app.state.exports.taken != count:
+        assert time.monotonic() < deadline, served.app.state.exports.taken
+        time.sleep(0.005)
 
 
 def test_what_exists_all_the_while_is_there_once(served: Served) -> None:
@@ -373,11 +338,11 @@ def test_what_exists_all_the_while_is_there_once(served: Served) -> None:
 
 def test_clients_that_take_nothing_hold_no_thread_and_are_given_up(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     record_many(served.client, "many", 4_000, 4_000)
-    at_rest = served.connections()
+    at_rest = held_connections(served)
     monkeypatch.setattr("studbook.http.downloads._STALL_SECONDS", 2.0)
-    stalled = [served.open_export() for _ in range(4)]
+    stalled = [open_export(served) for _ in range(4)]
     try:
-        served.until_exporting(4)
+        until_exporting(served, 4)
         full = served.client.get(EXPORT)
         assert full.status_code == 503
         assert int(full.headers["Retry-After"]) >= 1
@@ -388,9 +353,9 @@ def test_clients_that_take_nothing_hold_no_thread_and_are_given_up(served: Serve
         assert served.client.post("/ingest", json=make_document()).status_code == 201
         assert served.client.get("/search").status_code == 200
         assert time.monotonic() - begun < 2
-        assert served.connections() == at_rest
+        assert held_connections(served) == at_rest
         assert served.app.state.exports.taken == 4
-        served.until_exporting(0)
+        until_exporting(served, 0)
         for connection in stalled:
             received = drain(connection)
             assert received.startswith(b"HTTP/1.1 200")
@@ -413,10 +378,10 @@ def drain(connection: socket.socket) -> bytes:
 def test_a_client_that_leaves_frees_its_place_at_once(served: Served, written: str) -> None:
     record_many(served.client, "many", 4_000, 4_000)
     for _ in range(4):
-        connection = served.open_export(written)
-        served.until_exporting(1)
+        connection = open_export(served, written)
+        until_exporting(served, 1)
         connection.close()
-        served.until_exporting(0)
+        until_exporting(served, 0)
     assert table(served.client, "parquet").num_rows == 4_000
 
 
@@ -430,12 +395,12 @@ def test_what_fails_in_the_middle_is_not_taken_for_the_whole(served: Served, wri
         assert response.status_code == 200
         with pytest.raises(httpx.RemoteProtocolError, match="incomplete chunked read"):
             response.read()
-    served.until_exporting(0)
+    until_exporting(served, 0)
 
 
 def test_a_database_that_fails_in_the_middle_ends_the_lines_unfinished(served: Served) -> None:
     record_many(served.client, "many", 4_000, 4_000)
-    connection = served.open_export()
+    connection = open_export(served)
     received = b""
     while b'"kind":"model_version"' not in received:
         received += connection.recv(4096)
@@ -443,7 +408,7 @@ def test_a_database_that_fails_in_the_middle_ends_the_lines_unfinished(served: S
         changing.execute(sa.text("ALTER TABLE aliases RENAME TO gone"))
     received += drain(connection)
     connection.close()
-    served.until_exporting(0)
+    until_exporting(served, 0)
     with served.registry.database.engine.begin() as changing:
         changing.execute(sa.text("ALTER TABLE gone RENAME TO aliases"))
     assert 50 <= received.count(b'"kind":"model_version"') < 4_000
