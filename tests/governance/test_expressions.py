@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from studbook.governance.checking import find_policy_faults, run_policy_tests
-from studbook.governance.evaluation import CompiledPolicy, Facts, matches
+from studbook.governance.evaluation import CompiledPolicy, FactError, Facts, matches
 from studbook.governance.expressions import ANYTHING, BOOL, ExpressionError, Language, activate
 from studbook.governance.gates import Gate, Passage
 from studbook.governance.policy import Match, Policy, RoleQuorum
@@ -205,15 +205,35 @@ def test_facts_are_computed_only_when_a_rule_reads_them_and_once() -> None:
     assert facts.used == {"lineage.tags"}
 
 
-def test_a_fact_that_cannot_be_had_stands_against_whoever_needs_it() -> None:
-    def broken() -> Any:
-        message = "too much upstream"
-        raise RuntimeError(message)
+@pytest.mark.parametrize("fault", [FactError("too much upstream"), KeyError("too much upstream")])
+def test_a_fact_that_cannot_be_had_stands_against_whoever_needs_it(fault: Exception) -> None:
+    read = []
 
-    policy = CompiledPolicy(made("lineage.tags.size() == 0", "object.name == 'x'"))
-    result = policy.evaluate(Facts({"object": {"name": "x"}}, {"lineage.tags": broken}))
-    assert [(failure.id, failure.outcome) for failure in result.failures] == [("r0", "error")]
+    def broken() -> Any:
+        read.append(1)
+        raise fault
+
+    policy = CompiledPolicy(made("lineage.tags.size() == 0", "object.name == 'x'", "lineage.tags.size() < 9"))
+    facts = Facts({"object": {"name": "x"}}, {"lineage.tags": broken})
+    result = policy.evaluate(facts)
+    assert [(failure.id, failure.outcome) for failure in result.failures] == [("r0", "error"), ("r2", "error")]
     assert "too much upstream" in result.failures[0].message
+    assert (len(read), facts.used) == (1, {"lineage.tags", "object"})
+    whole = Facts({"object": {"name": "x"}}, {"lineage.tags": list})
+    assert policy.evaluate(whole).failures == ()
+    assert whole.inputs_digest() != facts.inputs_digest()
+
+
+def test_what_fails_beneath_a_fact_is_no_verdict() -> None:
+    """Else a transaction that the database wants to be tried again would refuse what it should let through."""
+
+    def lost() -> Any:
+        message = "the connection was lost"
+        raise ConnectionError(message)
+
+    policy = CompiledPolicy(made("lineage.tags.size() == 0"))
+    with pytest.raises(ConnectionError):
+        policy.evaluate(Facts({}, {"lineage.tags": lost}))
 
 
 def test_the_digest_of_inputs_tells_apart_what_was_read() -> None:

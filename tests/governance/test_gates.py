@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import sqlalchemy as sa
 
 from studbook.services.audit.fsck import check_logs
 from studbook.services.audit.rebuilding import rebuild
+from studbook.storage import governance
 from studbook.testing import make_document
 from tests.governance.conftest import enforce, policy
 
@@ -223,6 +225,27 @@ def test_what_lies_upstream_is_told_with_the_way_to_it(admin: httpx.Client) -> N
     assert admin.put("/models/churn/aliases/champion", json={"version": 1}).status_code == 403
     clean = make_document("clean")
     assert admin.post("/ingest", json=clean).status_code == 201
+
+
+def test_a_race_lost_while_a_fact_is_read_is_run_again(admin: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    register(admin)
+    rule = {"id": "data", "expression": "lineage.datasets.size() > 0", "message": "no data upstream"}
+    tests = [{"name": "a", "object": {}, "facts": {"lineage": {"datasets": [{"name": "d"}]}}, "expect": "pass"}]
+    enforce(admin, policy("data", ("promote",), rules=[rule], tests=tests))
+    walk, losses = governance.list_upstream, []
+
+    def lose_once(*arguments: Any, **options: Any) -> Any:
+        if not losses:
+            losses.append(1)
+            cause = Exception("deadlock detected")
+            cause.sqlstate = "40P01"  # type: ignore[attr-defined]
+            raise sa.exc.OperationalError("SELECT", {}, cause)
+        return walk(*arguments, **options)
+
+    monkeypatch.setattr(governance, "list_upstream", lose_once)
+    moved = admin.put("/models/churn/aliases/champion", json={"version": 1})
+    assert (moved.status_code, moved.json()["verdict"]["outcome"], losses) == (200, "allow", [1])
+    assert [one["outcome"] for one in admin.get("/verdicts").json()["items"]] == ["allow"]
 
 
 def test_data_upstream_tells_every_role_it_had(admin: httpx.Client) -> None:

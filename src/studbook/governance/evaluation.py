@@ -41,6 +41,11 @@ class FactError(Exception):
     """A fact that cannot be had, or is larger than rules may read."""
 
 
+# What a fact fails by when records are not as expected: it stands against whoever needs the fact. Whatever else is raised is no
+# answer: a database that asks for the transaction to be tried again is to be heard.
+_UNREADABLE: Final = (FactError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+
+
 class Facts:
     """What rules may read, each computed when it is first read. JSON's null is taken out: what is not known is absent.
 
@@ -65,7 +70,7 @@ class Facts:
         return frozenset(self._known) | frozenset(self._faults)
 
     def expect(self, policies: Iterable[CompiledPolicy]) -> None:
-        """Make ready for all of these policies, so that the facts are converted for the engine once."""
+        """Make ready for all of these policies, so that the facts are converted for the engine once for all."""
         for policy in policies:
             self._parameters[policy.language.key] = policy.language.params
 
@@ -128,9 +133,7 @@ class Facts:
                 value = self._given[name]
             else:
                 self._refuse(name, f"{name} is not known here")
-        except FactError:
-            raise
-        except Exception as error:  # noqa: BLE001 - a fact that cannot be had stands against whoever needs it
+        except _UNREADABLE as error:
             self._refuse(name, str(error) or type(error).__name__)
         if name == "now" and isinstance(value, datetime):
             self._known[name] = value

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from studbook.domain.canonical import canonical_json
-from studbook.domain.errors import MalformedInputError, NotFoundError
+from studbook.domain.errors import InvalidDocumentError, MalformedInputError, NotFoundError
 from studbook.domain.names import ByAlias, ByNumber, Kind, Reference, dataset_name, model_name, version_name
 from studbook.schemas.standards import list_standards
 from studbook.services.recording import etag
@@ -61,6 +61,24 @@ def record_etag(record_id: UUID, revision: int, extra: JsonObject) -> str:
     if not beside:
         return etag(revision)
     return etag(revision, hashlib.sha256(canonical_json([str(record_id), beside])).hexdigest()[:8])
+
+
+LATEST: Final = "latest"
+# 2^31 has ten digits.
+_NUMBER_DIGITS: Final = 9
+
+
+def number_at(place: str, latest: int, what: str) -> int:
+    """The number of a version as a path gives it: a number, or `latest`; `what` says of what it is a version.
+
+    Raises InvalidDocumentError.
+    """
+    if place == LATEST:
+        return latest
+    if not (place.isascii() and place.isdigit() and len(place) <= _NUMBER_DIGITS):
+        message = f"{place[:40]!r} is no version of a {what}; write its number, or latest"
+        raise InvalidDocumentError.at("", "bad_version", message)
+    return int(place)
 
 
 # What is shown with a record and changes without it.

@@ -18,7 +18,7 @@ from studbook.cli.governing.parts import (
     signing_secret,
     write_decisions,
 )
-from studbook.cli.listing import take
+from studbook.cli.listing import take, write_list
 from studbook.cli.options import AsJson, Everything, Limit, new_app
 from studbook.cli.session import open_registry
 from studbook.cli.sheet import Sheet
@@ -73,7 +73,7 @@ def list_requests(
     with open_registry(context) as registry:
         found, truncated = take(registry.list_change_requests(subject=about, status=status), limit, everything=everything)
     if as_json:
-        screen.write_json({"items": [one.raw for one in found], "truncated": truncated})
+        write_list(found, truncated=truncated)
         return
     table = screen.columns(
         "status", "action", "version", "asked by", "approvals", "expires", "id", right=["approvals"], whole=["id"]

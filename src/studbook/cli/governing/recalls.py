@@ -9,7 +9,7 @@ import typer
 from studbook.cli import screen
 from studbook.cli.governing.findings import Severity
 from studbook.cli.governing.parts import About, Reason, RecordId, Status
-from studbook.cli.listing import take
+from studbook.cli.listing import take, write_list
 from studbook.cli.options import AsJson, Everything, Limit, Reference, new_app
 from studbook.cli.session import open_registry
 from studbook.cli.text import safe
@@ -50,7 +50,7 @@ def list_recalls(
     with open_registry(context) as registry:
         found, truncated = take(registry.list_recalls(subject=about, status=status), limit, everything=everything)
     if as_json:
-        screen.write_json({"items": [one.raw for one in found], "truncated": truncated})
+        write_list(found, truncated=truncated)
         return
     table = screen.columns("status", "severity", "recalled", "reason", "affected", "id", right=["affected"], whole=["id"])
     for one in found:

@@ -10,7 +10,7 @@ import typer
 
 from studbook.cli import screen
 from studbook.cli.governing.parts import About, RecordId, in_days
-from studbook.cli.listing import take
+from studbook.cli.listing import take, write_list
 from studbook.cli.options import AsJson, Everything, Limit, Reference, new_app
 from studbook.cli.session import open_registry
 from studbook.cli.text import moment, safe
@@ -53,7 +53,7 @@ def list_reviews(
     with open_registry(context) as registry:
         found, truncated = take(registry.list_reviews(subject=about), limit, everything=everything)
     if as_json:
-        screen.write_json({"items": [one.raw for one in found], "truncated": truncated})
+        write_list(found, truncated=truncated)
         return
     table = screen.columns("due", "about", "every", "last", "id", whole=["id"])
     now = datetime.now(UTC)

@@ -10,7 +10,7 @@ from studbook.cli import screen
 from studbook.cli.exits import Exit
 from studbook.cli.faults import CommandError
 from studbook.cli.governing.parts import Reason, RecordId, Status, in_days
-from studbook.cli.listing import take
+from studbook.cli.listing import take, write_list
 from studbook.cli.options import AsJson, Everything, Limit, new_app
 from studbook.cli.session import open_registry
 from studbook.cli.text import moment, safe
@@ -61,7 +61,7 @@ def list_waivers(
     with open_registry(context) as registry:
         found, truncated = take(registry.list_waivers(status=status), limit, everything=everything)
     if as_json:
-        screen.write_json({"items": [one.raw for one in found], "truncated": truncated})
+        write_list(found, truncated=truncated)
         return
     table = screen.columns("status", "rule", "for", "until", "asked by", "renewals", "id", right=["renewals"], whole=["id"])
     for one in found:

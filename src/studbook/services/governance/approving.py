@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from studbook.domain.canonical import canonical_json, read_canonical
+from studbook.domain.governance import Decision
 from studbook.domain.names import Kind
 from studbook.governance.policy import State
 from studbook.governance.quorum import find_missing
@@ -14,7 +15,7 @@ from studbook.services.governance.people import find_involved
 from studbook.storage import governance as storage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from sqlalchemy.engine import Connection
 
@@ -85,12 +86,7 @@ class Support:
 
     def find_lacking(self, approvals: Approvals) -> Lacking | None:
         """What is missing of a policy's approvals."""
-        people = {
-            decision["by"]["principal"]: frozenset(decision["roles"])
-            for decision in self.counted
-            if decision["decision"] == "approve" and (decision["signature"] is not None or not approvals.signed)
-        }
-        missing = find_missing(approvals.quorum, people)
+        missing = missing_people(approvals, self.counted)
         if not missing:
             return None
         wanted = " and ".join(f"{entry.count} {entry.role}" for entry in approvals.quorum)
@@ -102,6 +98,16 @@ class Support:
             return Lacking(f"this needs the {signed}approval of {wanted}; {reason}", asked)
         remedy = f"studbook change approve {self.request['id']} --reason …"
         return Lacking(f"this needs the {signed}approval of {wanted}; still missing: {still}", remedy)
+
+
+def missing_people(approvals: Approvals, decisions: Iterable[JsonObject]) -> dict[str, int]:
+    """How many are missing in each role where these decisions count; only signed ones where signing is asked for."""
+    people = {
+        decision["by"]["principal"]: frozenset(decision["roles"])
+        for decision in decisions
+        if decision["decision"] == Decision.APPROVE and (decision["signature"] is not None or not approvals.signed)
+    }
+    return find_missing(approvals.quorum, people)
 
 
 def binding_of(passage: Passage, subject: Subject, asked: Sequence[InForce]) -> str:

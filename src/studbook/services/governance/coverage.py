@@ -9,10 +9,11 @@ from studbook.domain.canonical import JsonObject, read_canonical
 from studbook.domain.errors import InvalidDocumentError, NotFoundError
 from studbook.domain.names import ByName, Kind, parse_reference
 from studbook.domain.types import format_time
-from studbook.governance.evaluation import VERSION_GATES, CompiledPolicy, Facts
+from studbook.governance.evaluation import VERSION_GATES, CompiledPolicy, Facts, evaluate_all
+from studbook.governance.gates import Gate, Passage
 from studbook.governance.library import list_frameworks, list_packs, load_framework, load_pack
 from studbook.services.governance.gates import load_in_force
-from studbook.services.governance.subjects import NOTHING, load_beside, stored_version
+from studbook.services.governance.subjects import given, load_beside, stored_version
 from studbook.services.reading import get_record
 from studbook.storage import governance as storage
 from studbook.storage import listing
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
+    from studbook.governance.evaluation import PolicyResult
     from studbook.governance.library import Framework
     from studbook.services.caller import Caller
 
@@ -81,17 +83,12 @@ def _of_version(connection: Connection, caller: Caller, record: JsonObject, fram
     now = datetime.now(UTC)
     beside = load_beside(connection, caller.namespace_id, [record])[record["id"]]
     subject = stored_version(connection, caller.namespace_id, record, format_time(now), beside=beside)
-    values = {
-        "action": {"gate": "promote", "target": ""},
-        "principal": {"id": caller.principal, "roles": sorted(caller.roles), "access": caller.access.value},
-        "now": now,
-        "current": NOTHING,
-        "approvals": [],
-    }
-    facts = Facts(values, subject.facts)
+    asked = list(_policies(connection, caller))
+    facts = Facts(given(Passage(Gate.PROMOTE), caller, now), subject.facts)
+    results = evaluate_all([policy for _, policy in asked], facts)
     evidence: dict[str, list[JsonObject]] = {}
-    for source, policy in _policies(connection, caller):
-        for control, entry in _ask(policy, facts, source):
+    for (source, policy), result in zip(asked, results, strict=True):
+        for control, entry in _evidence(policy, result, source):
             evidence.setdefault(control, []).append(entry)
     provisions = framework.model_dump(mode="json")["controls"]
     controls = [_control(provision, evidence.get(provision["id"], [])) for provision in provisions]
@@ -111,23 +108,21 @@ def _of_version(connection: Connection, caller: Caller, record: JsonObject, fram
 
 
 def _policies(connection: Connection, caller: Caller) -> Iterator[tuple[str, CompiledPolicy]]:
-    """The policies whose rules are evidence: those in force, and the shipped ones that are not."""
+    """The policies about versions, whose rules are evidence: those in force, and the shipped ones that are not."""
     held = {one.name: one.policy for one in load_in_force(connection, caller.namespace_id)}
     for policy in held.values():
-        yield "in force", policy
+        if VERSION_GATES.intersection(policy.policy.match.gates):
+            yield "in force", policy
     for name in list_packs():
         for policy_document in load_pack(name).policies:
-            if policy_document.name not in held:
+            if policy_document.name not in held and VERSION_GATES.intersection(policy_document.match.gates):
                 if policy_document.name not in _shipped:
                     _shipped[policy_document.name] = CompiledPolicy(policy_document)
                 yield "shipped", _shipped[policy_document.name]
 
 
-def _ask(policy: CompiledPolicy, facts: Facts, source: str) -> Iterator[tuple[str, JsonObject]]:
+def _evidence(policy: CompiledPolicy, result: PolicyResult, source: str) -> Iterator[tuple[str, JsonObject]]:
     """What each rule of a policy shows, by the controls that it is about."""
-    if not VERSION_GATES.intersection(policy.policy.match.gates):
-        return
-    result = policy.evaluate(facts)
     failures = {failure.id: failure for failure in result.failures}
     undecided = failures.get("conditions")
     for rule in policy.policy.rules:

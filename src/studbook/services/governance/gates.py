@@ -14,13 +14,13 @@ from studbook.domain.errors import PolicyDeniedError, StudbookError, Violation
 from studbook.domain.events import Action
 from studbook.domain.ids import new_id
 from studbook.domain.names import Kind
-from studbook.governance.evaluation import CompiledPolicy, Facts, matches
+from studbook.governance.evaluation import CompiledPolicy, Facts, evaluate_all, matches
 from studbook.governance.gates import Gate, Passage
 from studbook.governance.policy import Effect, Policy, State
 from studbook.services.governance.approving import InForce, find_support
 from studbook.services.governance.pedigree import NODE_LIMIT
 from studbook.services.governance.people import described
-from studbook.services.governance.subjects import NOTHING, Subject
+from studbook.services.governance.subjects import NOTHING, Subject, given
 from studbook.services.governance.waiving import find_waivers
 from studbook.services.recording import heading
 from studbook.storage import governance as storage
@@ -215,12 +215,14 @@ class Gates:
         if not asked and built_in is None:
             return None
         support = find_support(self._connection, self._namespace_id, question, asked)
-        facts = self._facts(question, support.facts)
+        facts = Facts(
+            given(question.passage, question.caller, datetime.fromisoformat(question.now), question.reason),
+            {**question.subject.facts, "current": question.current, "approvals": support.facts},
+        )
         deadline = time.monotonic() + _SECONDS
         waivers = find_waivers(self._connection, self._namespace_id, question.now) if asked else None
         judged = [] if built_in is None else [built_in]
-        for held in asked:
-            result = held.policy.evaluate(facts, deadline)
+        for held, result in zip(asked, evaluate_all([held.policy for held in asked], facts, deadline), strict=True):
             if not result.applied:
                 continue
             ceiling = _CEILING[held.state]
@@ -234,16 +236,6 @@ class Gates:
         if not judged:
             return None
         return Verdict(question, judged, facts.inputs_digest(), sorted(facts.used), support.request, support.row)
-
-    def _facts(self, question: Question, approvals: Callable[[], Any]) -> Facts:
-        caller = question.caller
-        values = {
-            "action": {"gate": question.passage.gate.value, "target": question.passage.target, "reason": question.reason},
-            "principal": {"id": caller.principal, "roles": sorted(caller.roles), "access": caller.access.value},
-            "now": datetime.fromisoformat(question.now),
-        }
-        lazy = {**question.subject.facts, "current": question.current, "approvals": approvals}
-        return Facts(values, lazy)
 
     def _find_obstacles(self, question: Question) -> Judged | None:
         """Recalls and blocking findings that stand against an action, on the version or upstream of it."""
@@ -327,7 +319,7 @@ def _found(record: JsonObject, path: Sequence[str], effect: Effect) -> Failed:
     return Failed(BUILT_IN, "finding", effect, "fail", message, None, remedy, record["severity"])
 
 
-def pass_gate(recorder: Recorder, question: Question, gates: Gates | None = None) -> StudbookError | None:
+def pass_gate(recorder: Recorder, question: Question) -> StudbookError | None:
     """Ask, and write the verdict down with whatever else the transaction does; returns the refusal, if it is one.
 
     A caller that gets a refusal stores nothing else and returns it from the transaction (see `settled`): so the verdict is kept.
@@ -335,18 +327,17 @@ def pass_gate(recorder: Recorder, question: Question, gates: Gates | None = None
     caller = recorder.caller
     if recorder.unguarded:
         return None
-    gates = gates or Gates(recorder.transaction.connection, caller.namespace_id, caller.namespace)
-    verdict = gates.ask(question)
+    verdict = Gates(recorder.transaction.connection, caller.namespace_id, caller.namespace).ask(question)
     if verdict is None:
         return None
     name = record_verdict(recorder, verdict)
     if verdict.outcome == "deny":
         return refusal(verdict, name)
-    use_request(recorder, verdict)
+    _use_request(recorder, verdict)
     return None
 
 
-def use_request(recorder: Recorder, verdict: Verdict) -> None:
+def _use_request(recorder: Recorder, verdict: Verdict) -> None:
     """Close the request whose approvals an action used: they are good for it once."""
     if verdict.request is None or verdict.request_row is None:
         return

@@ -13,6 +13,7 @@ from uuid import UUID
 from studbook.domain.canonical import read_canonical
 from studbook.domain.names import Kind
 from studbook.domain.privacy import blanked
+from studbook.governance.evaluation import FactError
 from studbook.storage import governance as storage
 
 if TYPE_CHECKING:
@@ -70,10 +71,6 @@ class Node:
     def path(self) -> list[str]:
         """The way that led there, nearest first; one list for all facts about the record."""
         return self.way.shown
-
-
-class TruncatedPedigreeError(Exception):
-    """More lies upstream than is looked at, so nothing can be said of all of it."""
 
 
 def _fresh_node(record: JsonObject) -> Node:
@@ -195,7 +192,7 @@ class Pedigree:
         def checked() -> Any:  # noqa: ANN401 - any fact
             if self.nodes and self.truncated:
                 message = f"more than {NODE_LIMIT:,} records lie upstream; they cannot all be looked at"
-                raise TruncatedPedigreeError(message)
+                raise FactError(message)
             return compute()
 
         return checked

@@ -18,7 +18,7 @@ from studbook.schemas.standards import list_standards, load_standard
 from studbook.services.governance.gates import Question, pass_gate, settled
 from studbook.services.governance.people import POLICY_ADMIN, require_role
 from studbook.services.governance.subjects import plain_subject
-from studbook.services.reading import Shown, missing_policy, show
+from studbook.services.reading import LATEST, Shown, missing_policy, number_at, show
 from studbook.services.recording import Recorder, check_match, heading
 from studbook.storage import governance as storage
 from studbook.storage import schemas
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from studbook.storage.graph import AnyRow
     from studbook.storage.unit_of_work import Transaction
 
-LATEST: Final = "latest"
 # Names of the policies that Studbook ships.
 RESERVED_PREFIX: Final = "studbook."
 _ASKED: Final = frozenset({State.AUDIT, State.WARN, State.ENFORCE})
@@ -295,10 +294,7 @@ def find_version_row(
     head = storage.find_policy(connection, namespace_id, name, lock=lock)
     if head is None:
         raise missing_policy(name)
-    if place != LATEST and not (place.isascii() and place.isdigit() and len(place) < 10):  # noqa: PLR2004 - 2^31 has ten digits
-        message = f"{place[:40]!r} is no version of a policy; write its number, or latest"
-        raise InvalidDocumentError.at("", "bad_version", message)
-    number = head.last_version if place == LATEST else int(place)
+    number = number_at(place, head.last_version, "policy")
     row = storage.find_policy_version(connection, namespace_id, head.id, number, lock=lock)
     if row is None:
         raise NotFoundError(f"the policy {name!r} has no version {number}")

@@ -24,17 +24,16 @@ from studbook.domain.names import ByAlias, Kind, parse_place, parse_reference
 from studbook.domain.types import format_time
 from studbook.governance.gates import Gate, Passage
 from studbook.governance.policy import State
-from studbook.governance.quorum import find_missing
 from studbook.governance.signatures import STATEMENT
 from studbook.services.deployments import served_version, stage_deployment
 from studbook.services.governance import policies
-from studbook.services.governance.approving import OPEN, binding_of, find_excluded
+from studbook.services.governance.approving import OPEN, binding_of, find_excluded, missing_people
 from studbook.services.governance.gates import Gates, Question, record_verdict, settled
 from studbook.services.governance.people import BREAK_GLASS, POLICY_ADMIN, described, require_exact_role, require_role, sign_as
 from studbook.services.governance.statements import stage_finding
 from studbook.services.governance.subjects import NOTHING, Subject, current_version, stored_version
 from studbook.services.models import point_alias
-from studbook.services.reading import Shown, get_record, show
+from studbook.services.reading import LATEST, Shown, get_record, show
 from studbook.services.recording import Recorder, heading
 from studbook.services.versions import apply_patch
 from studbook.storage import governance as storage
@@ -79,7 +78,7 @@ def find_subject(connection: Connection, namespace_id: int, text: str, now: str)
     Raises NotFoundError, InvalidDocumentError.
     """
     if match := _POLICY_REFERENCE.fullmatch(text):
-        _, row = policies.find_version_row(connection, namespace_id, match[1], match[2] or policies.LATEST)
+        _, row = policies.find_version_row(connection, namespace_id, match[1], match[2] or LATEST)
         return policies.policy_subject(read_canonical(row.record))
     found = get_record(connection, namespace_id, parse_reference(text), text)
     if found.kind is not Kind.MODEL_VERSION:
@@ -231,17 +230,10 @@ def _decide(recorder: Recorder, request_id: UUID, document: NewDecision) -> Show
 
 def _missing(record: JsonObject, asked: Sequence[InForce]) -> bool:
     """Whether the quorum of any policy is still missing somebody; a request that no policy asks for needs one approval."""
-    approved = [decision for decision in record["decisions"] if decision["decision"] == Decision.APPROVE]
-    wanted = [held.policy.policy.approvals for held in asked if held.policy.policy.approvals]
-    for approvals in wanted:
-        people = {
-            decision["by"]["principal"]: frozenset(decision["roles"])
-            for decision in approved
-            if decision["signature"] is not None or not approvals.signed
-        }
-        if find_missing(approvals.quorum, people):
-            return True
-    return not approved
+    decisions = record["decisions"]
+    wanted = [approvals for held in asked if (approvals := held.policy.policy.approvals)]
+    approved = any(decision["decision"] == Decision.APPROVE for decision in decisions)
+    return not approved or any(missing_people(approvals, decisions) for approvals in wanted)
 
 
 def _check_independent(connection: Connection, caller: Caller, subject: Subject, record: JsonObject) -> None:

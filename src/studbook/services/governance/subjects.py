@@ -16,10 +16,13 @@ from studbook.storage import reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from datetime import datetime
 
     from sqlalchemy.engine import Connection, Row
 
     from studbook.domain.canonical import JsonObject
+    from studbook.governance.gates import Passage
+    from studbook.services.caller import Caller
 
 _DATASET_FIELDS: Final = ("uri", "rows", "license", "sensitivity", "description", "profile")
 _RUN_FIELDS: Final = (
@@ -46,6 +49,17 @@ class Subject:
     model: str | None = None
     definition: str | None = None
     pedigree: Pedigree | None = None
+
+
+def given(passage: Passage, caller: Caller, now: datetime, reason: str | None = None) -> dict[str, Any]:
+    """The facts of the question itself; what stands beside the subject is added by who asks where there is any."""
+    return {
+        "action": {"gate": passage.gate.value, "target": passage.target, "reason": reason},
+        "principal": {"id": caller.principal, "roles": sorted(caller.roles), "access": caller.access.value},
+        "now": now,
+        "current": NOTHING,
+        "approvals": [],
+    }
 
 
 @dataclass(frozen=True, slots=True)

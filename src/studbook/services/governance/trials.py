@@ -15,7 +15,7 @@ from studbook.governance.gates import Passage
 from studbook.governance.policy import Effect
 from studbook.services.governance.gates import compile_document
 from studbook.services.governance.policies import load_policy
-from studbook.services.governance.subjects import NOTHING, load_beside, stored_version
+from studbook.services.governance.subjects import given, load_beside, stored_version
 from studbook.storage import governance as storage
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ def _lines(
     database: Database, caller: Caller, policy: CompiledPolicy, other: CompiledPolicy | None, tally: _Tally
 ) -> Generator[bytes, None, None]:
     now = datetime.now(UTC)
+    moment = format_time(now)
     after: UUID | None = None
     while True:
         lines: list[JsonObject] = []
@@ -78,17 +79,17 @@ def _lines(
             records = [read_canonical(row.record) for row in rows]
             beside = load_beside(connection, caller.namespace_id, records)
             for record in records:
-                subject = stored_version(connection, caller.namespace_id, record, format_time(now), beside=beside[record["id"]])
+                subject = stored_version(connection, caller.namespace_id, record, moment, beside=beside[record["id"]])
                 tally.looked_at += 1
                 result = _ask(caller, policy, subject, now)
                 line = _judge(result, tally)
                 if other is not None:
                     before = _outcome(_ask(caller, other, subject, now))
-                    if line is None or before == line["outcome"]:
+                    if before == line["outcome"]:
                         continue
                     tally.changed += 1
                     lines.append({"type": "changed", "version": record["name"], "was": before, **line})
-                elif line is not None and line["failed"]:
+                elif line["failed"]:
                     lines.append({"type": "failed", "version": record["name"], **line})
         if not rows:
             break
@@ -113,14 +114,7 @@ def _ask(caller: Caller, policy: CompiledPolicy, subject: Subject, now: datetime
     passage = Passage(next(gate for gate in match.gates if gate in VERSION_GATES))
     if not matches(match, passage, subject.model, caller.namespace, subject.definition):
         return None
-    values = {
-        "action": {"gate": passage.gate.value, "target": ""},
-        "principal": {"id": caller.principal, "roles": sorted(caller.roles), "access": caller.access.value},
-        "now": now,
-        "current": NOTHING,
-        "approvals": [],
-    }
-    result = policy.evaluate(Facts(values, subject.facts))
+    result = policy.evaluate(Facts(given(passage, caller, now), subject.facts))
     return result if result.applied else None
 
 
@@ -131,7 +125,7 @@ def _outcome(result: PolicyResult | None) -> str:
     return "warn" if Effect.WARN in effects else "allow"
 
 
-def _judge(result: PolicyResult | None, tally: _Tally) -> JsonObject | None:
+def _judge(result: PolicyResult | None, tally: _Tally) -> JsonObject:
     outcome = _outcome(result)
     if result is not None:
         tally.applied += 1

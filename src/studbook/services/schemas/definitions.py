@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from studbook.domain.canonical import JsonObject, canonical_json
 from studbook.domain.documents import Access
@@ -19,7 +19,7 @@ from studbook.schemas.standards import STANDARD_PREFIX, list_standards, load_sta
 from studbook.services.governance.gates import Question, pass_gate, settled
 from studbook.services.governance.subjects import plain_subject
 from studbook.services.ingestion.resolution import load_record
-from studbook.services.reading import Shown, missing_definition, show
+from studbook.services.reading import LATEST, Shown, missing_definition, number_at, show
 from studbook.services.recording import Recorder, check_match, heading
 from studbook.services.schemas.backfilling import start_backfill
 from studbook.services.schemas.contracts import load_maps
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
     from studbook.services.caller import Caller
     from studbook.storage.database import Database
     from studbook.storage.unit_of_work import Transaction
-
-_LATEST: Final = "latest"
 
 
 def draft(database: Database, caller: Caller, definition: Definition, if_match: str | None = None) -> Shown:
@@ -87,7 +85,7 @@ def _stage_draft(recorder: Recorder, definition: Definition, if_match: str | Non
     elif last is None or last.status != storage.PUBLISHED or not _says_the_same(load_record(last.record), definition):
         _stage_version(recorder, head, definition, storage.DRAFT)
     recorder.transaction.flush()
-    return get_schema_version(connection, namespace_id, definition.name, _LATEST).after(recorder)
+    return get_schema_version(connection, namespace_id, definition.name, LATEST).after(recorder)
 
 
 def _stage_definition(recorder: Recorder, definition: Definition) -> Row[Any]:
@@ -257,7 +255,7 @@ def adopt(database: Database, caller: Caller, name: str) -> Shown:
     def change(transaction: Transaction) -> Shown:
         recorder = Recorder(transaction, caller)
         _adopt_versions(recorder, name, known)
-        return get_schema_version(transaction.connection, caller.namespace_id, name, _LATEST).after(recorder)
+        return get_schema_version(transaction.connection, caller.namespace_id, name, LATEST).after(recorder)
 
     return database.work.run(change)  # type: ignore[no-any-return]
 
@@ -298,10 +296,7 @@ def find_version_row(
     head = storage.find_definition(connection, namespace_id, name, lock=lock)
     if head is None:
         raise missing_definition(name)
-    if place != _LATEST and not (place.isascii() and place.isdigit() and len(place) < 10):  # noqa: PLR2004 - 2^31 has ten digits
-        message = f"{place[:40]!r} is no version of a definition; write its number, or latest"
-        raise InvalidDocumentError.at("", "bad_version", message)
-    number = head.last_version if place == _LATEST else int(place)
+    number = number_at(place, head.last_version, "definition")
     row = storage.find_schema_version(connection, namespace_id, head.id, number, lock=lock)
     if row is None:
         raise NotFoundError(f"the definition {name!r} has no version {number}")
