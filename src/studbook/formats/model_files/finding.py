@@ -24,7 +24,7 @@ class Base:
     """A model that this one comes of, as the file names it: `org/name` of a hub, a URL, a path."""
 
     reference: str
-    # A relation between model versions (`finetuned-from`, `adapter-of`, `merged-from`, `quantized-from`, …); None when it is not told.
+    # A relation between model versions (`finetuned-from`, `adapter-of`, `quantized-from`, …); None when it is not told.
     relation: str | None = None
     # The revision or commit of the base, where it is given.
     revision: str | None = None
