@@ -29,6 +29,9 @@ class Action(StrEnum):
     DATASET_VERSION_REGISTERED = "dataset_version.registered"
     DEPLOYMENT_RECORDED = "deployment.recorded"
     DEPLOYMENT_ENDED = "deployment.ended"
+    LINEAGE_LINKED = "lineage.linked"
+    LINEAGE_DECLARED = "lineage.declared"
+    LINEAGE_WITHDRAWN = "lineage.withdrawn"
     TOKEN_CREATED = "token.created"  # noqa: S105 - an action, not a secret
     TOKEN_REVOKED = "token.revoked"  # noqa: S105
     NAMESPACE_CREATED = "namespace.created"

@@ -180,7 +180,7 @@ class Recorder:
             subject=subject,
             revision=revision,
             previous=follows.leaf_hash if follows else None,
-            edges=[edge.as_json() for edge in edges],
+            edges=[edge.as_entry() for edge in edges],
             detail=detail,
         )
         body, outside = render_entry(

@@ -15,6 +15,7 @@ from studbook.storage.tables import (
     log_tiles,
     outbox,
     private_values,
+    withdrawn_edges,
 )
 
 if TYPE_CHECKING:
@@ -129,7 +130,14 @@ def iter_edges(connection: Connection, namespace_id: int, *, step: int = _STEP) 
     """Every lineage edge, in the order of the table's key."""
     c = lineage_edges.c
     statement = sa.select(lineage_edges).where(c.namespace_id == namespace_id)
-    yield from _in_parts(connection, statement, (c.target_id, c.source_id, c.relation, c.role), step)
+    yield from _in_parts(connection, statement, (c.target_id, c.source_id, c.relation, c.role, c.basis), step)
+
+
+def iter_withdrawn_edges(connection: Connection, namespace_id: int, *, step: int = _STEP) -> Iterator[AnyRow]:
+    """Every edge that was withdrawn, in the order of the table's key."""
+    c = withdrawn_edges.c
+    statement = sa.select(withdrawn_edges).where(c.namespace_id == namespace_id)
+    yield from _in_parts(connection, statement, (c.target_id, c.source_id, c.relation, c.role, c.basis, c.event_id), step)
 
 
 def find_rows(connection: Connection, table: sa.Table, namespace_id: int, ids: Collection[UUID]) -> Sequence[AnyRow]:

@@ -17,7 +17,7 @@ from studbook.domain.names import STATEMENT_KINDS, Kind
 from studbook.services.audit.fsck.chains import read_history
 from studbook.services.audit.fsck.findings import Layer, LogReport
 from studbook.services.audit.fsck.replay import DETAILS, NODES, owner_name
-from studbook.services.edges import Edge, edge_row
+from studbook.services.edges import Edge, edge_row, withdrawn_row
 from studbook.services.history import open_events
 from studbook.services.projection import BELONGS_TO, alias_rows, columns_of, details_of
 from studbook.services.schemas.places import Places
@@ -25,7 +25,15 @@ from studbook.storage import facts, log, scanning
 from studbook.storage.reading import TABLES
 from studbook.storage.references import Found
 from studbook.storage.side_tables import ensure_side_table, side_table
-from studbook.storage.tables import aliases, lineage_edges, lineage_nodes, run_metrics, run_series, schema_backfills
+from studbook.storage.tables import (
+    aliases,
+    lineage_edges,
+    lineage_nodes,
+    run_metrics,
+    run_series,
+    schema_backfills,
+    withdrawn_edges,
+)
 
 if TYPE_CHECKING:
     from studbook.domain.canonical import JsonObject
@@ -179,11 +187,12 @@ class _Rebuilding:
             if head.kind in NODES
         }
         drawn = [
-            (self.names[source], self.names[target], relation, role, event_id, occurred_at)
-            for (source, target, relation, role), (event_id, occurred_at) in self.history.edges.items()
+            (self.names[source], self.names[target], relation, role, basis, event_id, occurred_at)
+            for (source, target, relation, role, basis), (event_id, occurred_at) in self.history.edges.items()
         ]
         pairs = [(source, target) for source, target, *_ in drawn] + [(row["source_id"], row["target_id"]) for row in kept]
         generations = _generations(nodes, pairs)
+        withdrawn = self._keep_withdrawn(purged)
         facts.delete_rows(connection, lineage_edges, namespace_id)
         facts.delete_rows(connection, lineage_nodes, namespace_id)
         placed = {node_id: Found(node_id, node.kind, node.name, generations[node_id]) for node_id, node in nodes.items()}
@@ -200,18 +209,41 @@ class _Rebuilding:
                 for node in placed.values()
             ),
         )
-        for source, target, relation, role, event_id, occurred_at in drawn:
-            edge = Edge(placed[source], placed[target], relation, role)
-            run = self.runs.get(target)
-            about = {"kind": placed[target].kind.value, "run": {"id": str(run)} if run else None}
-            self.transaction.stage(lineage_edges, edge_row(namespace_id, edge, about, event_id, occurred_at))
+        for source, target, relation, role, basis, event_id, occurred_at in drawn:
+            if (target, source, relation, role, basis, event_id) in withdrawn:
+                continue
+            edge = Edge(placed[source], placed[target], relation, role, basis)
+            self.transaction.stage(lineage_edges, edge_row(namespace_id, edge, self._about(edge), event_id, occurred_at))
         for row in kept:
             ends = {
                 "source_generation": generations[row["source_id"]],
                 "target_generation": generations[row["target_id"]],
             }
             self.transaction.stage(lineage_edges, row | ends)
+        self._rebuild_withdrawn(placed, withdrawn)
         self.transaction.flush()
+
+    def _about(self, edge: Edge) -> JsonObject:
+        """As much of the record that an edge leads to as tells which run made the edge."""
+        run = self.runs.get(edge.target.id)
+        return {"kind": edge.target.kind.value, "run": {"id": str(run)} if run else None}
+
+    def _keep_withdrawn(self, purged: set[UUID]) -> dict[tuple[Any, ...], dict[str, Any]]:
+        """The withdrawn edges of which the log has no bytes left: they stay as they are."""
+        return {
+            (row.target_id, row.source_id, row.relation, row.role, row.basis, row.event_id): row._asdict()
+            for row in scanning.iter_withdrawn_edges(self.transaction.connection, self.namespace_id)
+            if not purged.isdisjoint({row.event_id, row.withdrawn_by})
+        }
+
+    def _rebuild_withdrawn(self, placed: dict[UUID, Found], kept: dict[tuple[Any, ...], dict[str, Any]]) -> None:
+        namespace_id = self.namespace_id
+        facts.delete_rows(self.transaction.connection, withdrawn_edges, namespace_id)
+        self.transaction.stage(withdrawn_edges, *kept.values())
+        for ((source, target, relation, role, basis), event_id), (begun, by, at) in self.history.withdrawn.items():
+            edge = Edge(placed[self.names[source]], placed[self.names[target]], relation, role, basis)
+            drawn = edge_row(namespace_id, edge, self._about(edge), event_id, begun)
+            self.transaction.stage(withdrawn_edges, withdrawn_row(drawn, by, at))
 
     def _remove_strays(self, kind: Kind, known: set[UUID]) -> None:
         connection, table = self.transaction.connection, TABLES[kind]

@@ -12,7 +12,7 @@ from studbook.domain.canonical import scalar_text
 from studbook.domain.types import format_time
 from studbook.filters.tree import Duration, Moment, Now, Operator
 from studbook.storage.dialects import holds_text
-from studbook.storage.tables import INDEXED_TEXT, head_of
+from studbook.storage.table_parts import INDEXED_TEXT, head_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

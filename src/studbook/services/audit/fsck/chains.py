@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 from uuid import UUID
 
 from studbook.domain.canonical import canonical_json, read_canonical
@@ -16,6 +16,7 @@ from studbook.domain.privacy import commit
 from studbook.merkle.hashing import leaf_hash
 from studbook.services.audit.fsck.findings import Layer
 from studbook.services.audit.snapshots import summarize
+from studbook.services.edges import basis_of
 from studbook.storage import log, scanning
 
 if TYPE_CHECKING:
@@ -44,12 +45,18 @@ class Head:
     detached: Mapping[str, Any] = field(default_factory=dict)
 
 
+# Names of source and target, relation, role, basis.
+EdgeKey: TypeAlias = tuple[str, str, str, str, str]
+
+
 @dataclass(slots=True)
 class History:
     """What the log says as a whole: the head of each subject, every edge, and what was erased."""
 
     heads: dict[UUID, Head] = field(default_factory=dict)
-    edges: dict[tuple[str, str, str, str], tuple[UUID, str]] = field(default_factory=dict)
+    edges: dict[EdgeKey, tuple[UUID, str]] = field(default_factory=dict)
+    # Of edges that were withdrawn: the event that drew each and its time, and those of the withdrawal.
+    withdrawn: dict[tuple[EdgeKey, UUID], tuple[str, UUID, str]] = field(default_factory=dict)
     erased: set[tuple[str, str]] = field(default_factory=set)
     # Entries without bytes by shard and index, and those of which an entry says that they were purged.
     without_bytes: dict[tuple[int, int], UUID] = field(default_factory=dict)
@@ -79,6 +86,7 @@ def read_history(connection: Connection, namespace_id: int, report: LogReport, s
                 if entry is not None:
                     _check_values(report, history, entry, private.get(event.id, {}), detached.get(event.id, {}))
                     _follow(report, history, row.entry_index, entry, event.body)
+                    _draw(history, entry, detached.get(event.id, {}))
                     if entry["action"] == Action.LOG_SNAPSHOT:
                         _check_snapshot(connection, namespace_id, report, shard, row.entry_index, entry)
     _check_purged(report, history)
@@ -139,14 +147,28 @@ def _follow(report: LogReport, history: History, index: int, entry: JsonObject, 
     history.heads[subject_id] = Head(
         entry["rev"], UUID(entry["id"]), leaf, _digest(after), record["kind"], record["name"], after.detached
     )
-    for edge in entry["edges"] or ():
-        key = (edge["source"], edge["target"], edge["relation"], edge["role"] or "")
-        history.edges.setdefault(key, (UUID(entry["id"]), entry["occurred_at"]))
     if entry["action"] == Action.LOG_PURGED:
         history.purged += [(entry["detail"]["shard"], start, end) for start, end in entry["detail"]["ranges"]]
     # What was lost with a database and not brought back is as gone as what was erased, and is told in the same way.
     if entry["action"] in {Action.PRIVACY_ERASED, Action.LOG_RECOVERED} and "values" in (entry["detail"] or {}):
         history.erased |= {(value["event"], value["pointer"]) for value in entry["detail"]["values"]}
+
+
+def _draw(history: History, entry: JsonObject, outside: Mapping[str, AnyRow]) -> None:
+    """Take the edges of an entry into the history, and those that it withdraws out of what holds now."""
+    event_id, occurred_at = UUID(entry["id"]), entry["occurred_at"]
+    edges = read_canonical(outside["/edges"].value) if "/edges" in outside else entry["edges"]
+    for edge in edges or ():
+        history.edges.setdefault(_edge_key(edge), (event_id, occurred_at))
+    if entry["action"] == Action.LINEAGE_WITHDRAWN:
+        for edge in entry["detail"]["edges"]:
+            key = _edge_key(edge)
+            if (drawn := history.edges.pop(key, None)) is not None:
+                history.withdrawn[key, drawn[0]] = (drawn[1], event_id, occurred_at)
+
+
+def _edge_key(edge: JsonObject) -> EdgeKey:
+    return edge["source"], edge["target"], edge["relation"], edge["role"] or "", basis_of(edge)
 
 
 def _pass_over(history: History, event: AnyRow, leaf: bytes) -> None:

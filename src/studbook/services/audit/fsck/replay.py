@@ -267,19 +267,43 @@ class Replay:
 
     def _compare_edges(self, by_name: dict[str, UUID]) -> None:
         expected = {}
-        for (source, target, relation, role), (event_id, _) in self.history.edges.items():
-            expected[by_name.get(target), by_name.get(source), relation, role] = (event_id, source, target)
+        for (source, target, relation, role, basis), (event_id, _) in self.history.edges.items():
+            expected[by_name.get(target), by_name.get(source), relation, role, basis] = (event_id, source, target)
         purged = set(self.history.without_bytes.values())
         for row in scanning.iter_edges(self.connection, self.namespace_id):
-            known = expected.pop((row.target_id, row.source_id, row.relation, row.role), None)
+            known = expected.pop((row.target_id, row.source_id, row.relation, row.role, row.basis), None)
             if known is None and row.event_id in purged:
                 continue
             if known is None:
                 self._differs(f"edge {row.source_id} → {row.target_id}", "is drawn, and no event drew it")
             elif known[0] != row.event_id:
                 self._differs(f"edge {known[1]} → {known[2]}", "names another event than the one that drew it")
+        withdrawn = self._compare_withdrawn(by_name, purged)
+        for key, (event_id, source, target) in expected.items():
+            # The entry that withdrew it was purged.
+            if (key, event_id) not in withdrawn:
+                self._differs(f"edge {source} → {target}", "was drawn by an event, and is gone")
+
+    def _compare_withdrawn(
+        self, by_name: dict[str, UUID], purged: set[UUID]
+    ) -> set[tuple[tuple[UUID | None, UUID | None, str, str, str], UUID]]:
+        """Compare the edges that were withdrawn; returns those of whose withdrawal or beginning the log has no bytes left."""
+        expected = {}
+        for ((source, target, relation, role, basis), event_id), (_, by, _) in self.history.withdrawn.items():
+            expected[(by_name.get(target), by_name.get(source), relation, role, basis), event_id] = (by, source, target)
+        unknown = set()
+        for row in scanning.iter_withdrawn_edges(self.connection, self.namespace_id):
+            key = ((row.target_id, row.source_id, row.relation, row.role, row.basis), row.event_id)
+            known = expected.pop(key, None)
+            if known is None and purged.isdisjoint({row.event_id, row.withdrawn_by}):
+                self._differs(f"edge {row.source_id} → {row.target_id}", "is kept as withdrawn, and no event withdrew it")
+            elif known is None:
+                unknown.add(key)
+            elif known[0] != row.withdrawn_by:
+                self._differs(f"edge {known[1]} → {known[2]}", "names another event than the one that withdrew it")
         for _, source, target in expected.values():
-            self._differs(f"edge {source} → {target}", "was drawn by an event, and is gone")
+            self._differs(f"edge {source} → {target}", "was withdrawn by an event, and is not kept as such")
+        return unknown
 
 
 def _key(table: sa.Table, row: dict[str, Any]) -> tuple[Any, ...]:

@@ -1,0 +1,107 @@
+"""Lineage edges that say how they are known, those that were withdrawn, and references to what is not recorded yet."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import sqlalchemy as sa
+from alembic import op
+
+from studbook.storage.dialects import DETAIL_TABLE_OPTIONS, Integer, Text, UuidType
+
+revision: Final = "0005"
+down_revision: Final = "0004"
+
+
+def upgrade() -> None:
+    # The key changes, which SQLite does only for a new table; the old one is put aside, since names of indexes are taken.
+    op.execute("CREATE TABLE lineage_edges_before AS SELECT * FROM lineage_edges")
+    op.drop_table("lineage_edges")
+    _create_edges()
+    op.execute(
+        "INSERT INTO lineage_edges (namespace_id, target_id, source_id, relation, role, basis, source_generation, "
+        "target_generation, run_id, event_id, created_at) "
+        "SELECT namespace_id, target_id, source_id, relation, role, "
+        "CASE WHEN relation IN ('input', 'output', 'evaluated', 'deployed') THEN 'observed' ELSE 'declared' END, "
+        "source_generation, target_generation, run_id, event_id, created_at FROM lineage_edges_before"
+    )
+    op.drop_table("lineage_edges_before")
+    _create_withdrawn_edges()
+    _create_references()
+
+
+def _create_edges() -> None:
+    op.create_table(
+        "lineage_edges",
+        *_ends(),
+        sa.Column("source_generation", Integer, nullable=False),
+        sa.Column("target_generation", Integer, nullable=False),
+        sa.Column("run_id", UuidType),
+        sa.Column("event_id", UuidType, nullable=False),
+        sa.Column("created_at", Text, nullable=False),
+        sa.PrimaryKeyConstraint("namespace_id", "target_id", "source_id", "relation", "role", "basis", name="pk_lineage_edges"),
+        sa.CheckConstraint("source_generation < target_generation", name="ck_lineage_edges_acyclic"),
+        *(
+            sa.ForeignKeyConstraint(
+                ["namespace_id", f"{end}_id", f"{end}_generation"],
+                ["lineage_nodes.namespace_id", "lineage_nodes.id", "lineage_nodes.generation"],
+                onupdate="CASCADE",
+                name=f"fk_lineage_edges_{end}",
+            )
+            for end in ("source", "target")
+        ),
+        **DETAIL_TABLE_OPTIONS,
+    )
+    op.create_index("ix_lineage_edges_source", "lineage_edges", ["namespace_id", "source_id"])
+
+
+def _create_withdrawn_edges() -> None:
+    op.create_table(
+        "withdrawn_edges",
+        *_ends(),
+        sa.Column("event_id", UuidType, nullable=False, autoincrement=False),
+        sa.Column("run_id", UuidType),
+        sa.Column("created_at", Text, nullable=False),
+        sa.Column("withdrawn_at", Text, nullable=False),
+        sa.Column("withdrawn_by", UuidType, nullable=False),
+        sa.PrimaryKeyConstraint(
+            "namespace_id", "target_id", "source_id", "relation", "role", "basis", "event_id", name="pk_withdrawn_edges"
+        ),
+        **DETAIL_TABLE_OPTIONS,
+    )
+    op.create_index("ix_withdrawn_edges_source", "withdrawn_edges", ["namespace_id", "source_id"])
+
+
+def _create_references() -> None:
+    op.create_table(
+        "pending_references",
+        sa.Column("namespace_id", Integer, nullable=False, autoincrement=False),
+        sa.Column("record_id", UuidType, nullable=False, autoincrement=False),
+        sa.Column("scheme", Text, nullable=False, autoincrement=False),
+        sa.Column("value", Text, nullable=False, autoincrement=False),
+        sa.Column("relation", Text, nullable=False, autoincrement=False),
+        sa.Column("basis", Text, nullable=False),
+        sa.PrimaryKeyConstraint("namespace_id", "record_id", "scheme", "value", "relation", name="pk_pending_references"),
+        **DETAIL_TABLE_OPTIONS,
+    )
+    op.create_index("ix_pending_references_value", "pending_references", ["namespace_id", "scheme", "value", "record_id"])
+    op.create_table(
+        "linking_backlog",
+        sa.Column("namespace_id", Integer, nullable=False, autoincrement=False),
+        sa.Column("record_id", UuidType, nullable=False, autoincrement=False),
+        sa.Column("scheme", Text, nullable=False, autoincrement=False),
+        sa.Column("value", Text, nullable=False, autoincrement=False),
+        sa.PrimaryKeyConstraint("namespace_id", "record_id", "scheme", "value", name="pk_linking_backlog"),
+        **DETAIL_TABLE_OPTIONS,
+    )
+
+
+def _ends() -> list[sa.Column[object]]:
+    return [
+        sa.Column("namespace_id", Integer, nullable=False, autoincrement=False),
+        sa.Column("target_id", UuidType, nullable=False, autoincrement=False),
+        sa.Column("source_id", UuidType, nullable=False, autoincrement=False),
+        sa.Column("relation", Text, nullable=False, autoincrement=False),
+        sa.Column("role", Text, nullable=False, autoincrement=False),
+        sa.Column("basis", Text, nullable=False, autoincrement=False),
+    ]
