@@ -33,8 +33,8 @@ _SQL: Final = {
     "metric": "INSERT INTO version_metrics (namespace_id, version_id, position, name, value, dataset, split, recorded_at)"
     " VALUES (1, %s, %s, %s, %s, %s, %s, %s)",
     "artifact": "INSERT INTO artifacts (namespace_id, version_id, position, uri, digest, size) VALUES (1, %s, 0, %s, %s, %s)",
-    "edge": "INSERT INTO lineage_edges (namespace_id, target_id, source_id, relation, role, source_generation,"
-    " target_generation, run_id, event_id, created_at) VALUES (1, %s, %s, %s, %s, %s, %s, NULL, %s, %s)",
+    "edge": "INSERT INTO lineage_edges (namespace_id, target_id, source_id, relation, role, basis, source_generation,"
+    " target_generation, run_id, event_id, created_at) VALUES (1, %s, %s, %s, %s, 'declared', %s, %s, NULL, %s, %s)",
 }
 
 

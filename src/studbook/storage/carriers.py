@@ -14,15 +14,8 @@ import sqlalchemy as sa
 from studbook.domain.identifiers import ByDigestPrefix, ByIdRange, ByImage, ByUri, Form
 from studbook.domain.names import ByIdentifier
 from studbook.storage.references import MATCH_LIMIT, NAMED, Found, find_nodes, find_records, first_of_each
-from studbook.storage.tables import (
-    INDEXED_TEXT,
-    artifacts,
-    attribute_artifacts,
-    dataset_versions,
-    head_of,
-    identifiers,
-    lineage_nodes,
-)
+from studbook.storage.table_parts import INDEXED_TEXT, head_of
+from studbook.storage.tables import artifacts, attribute_artifacts, dataset_versions, identifiers, lineage_nodes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

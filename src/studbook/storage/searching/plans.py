@@ -22,15 +22,8 @@ from studbook.storage.dialects import read_first
 from studbook.storage.searching.conditions import Compiled, checked_columns, compile_condition, measured
 from studbook.storage.searching.unplaced import unplaced_value
 from studbook.storage.side_tables import side_table
-from studbook.storage.tables import (
-    attribute_values,
-    head_of,
-    model_versions,
-    parameters,
-    registered_models,
-    version_metrics,
-    version_tags,
-)
+from studbook.storage.table_parts import head_of
+from studbook.storage.tables import attribute_values, model_versions, parameters, registered_models, version_metrics, version_tags
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
