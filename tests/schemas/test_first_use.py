@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
-from studbook.services.schemas.backfilling import Backfiller
+from studbook.services.schemas.backfilling import fill
 from tests.schemas.test_registering import TABULAR, changed, publish, register, registry_of
 
 if TYPE_CHECKING:
@@ -48,12 +49,12 @@ def test_a_facet_that_is_being_filled_says_so(api: httpx.Client) -> None:
     publish(api, TABULAR)
     register(api, "churn", {"license": "MIT", "extra": {"colour": "red"}})
     registry = registry_of(api)
-    registry.backfiller.close()
+    registry.chores.close()
     colour: dict[str, Any] = {"id": 20, "path": "/attributes/extra/colour", "type": "string", "store": "column", "facet": True}
     publish(api, changed(TABULAR, colour=colour))
     refused = api.get("/search", params={"facets": "colour"})
     assert refused.status_code == 400
     assert "still put in their places" in refused.json()["errors"][0]["message"]
-    Backfiller(registry.database).fill()
+    fill(registry.database, threading.Event())
     facets = api.get("/search", params={"facets": "colour"}).json()["facets"]
     assert facets["colour"]["values"] == [{"value": "red", "count": 1}]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import sqlalchemy as sa
 
 from studbook.services.audit.fsck import check_logs
 from studbook.services.audit.rebuilding import rebuild
-from studbook.services.schemas.backfilling import Backfiller, fill_chunk
+from studbook.services.schemas.backfilling import fill, fill_chunk
 from studbook.storage import schemas as storage
 from studbook.testing import make_document
 
@@ -206,7 +207,7 @@ def test_a_new_indexed_attribute_is_filled_while_every_answer_is_right(api: http
         attributes = {"license": "MIT", "extra": {"size": position, "when": "2026-11-25T10:00:00+02:00", "ok": position % 2 == 0}}
         assert register(api, "churn", attributes, metrics=[]).status_code == 201
     registry = registry_of(api)
-    registry.backfiller.close()
+    registry.chores.close()
     more = changed(
         TABULAR,
         size={"id": 20, "path": "/attributes/extra/size", "type": "integer", "store": "column"},
@@ -235,7 +236,7 @@ def test_a_new_indexed_attribute_is_filled_while_every_answer_is_right(api: http
     assert registry.database.work.run(lambda transaction: fill_chunk(transaction, 1, job, 7))
     assert {text: names(api, filter=text) for text in asked} == asked
     assert api.get("/schemas/tabular/storage-map").json()["work"][0]["done"] == 7
-    Backfiller(registry.database).fill()
+    fill(registry.database, threading.Event())
     assert api.get("/schemas/tabular/storage-map").json()["work"] == []
     assert {text: names(api, filter=text) for text in asked} == asked
     assert names(api, **ordered) == ["churn/30", "churn/29", "churn/28"]

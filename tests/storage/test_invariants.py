@@ -143,7 +143,8 @@ def _copy(connection: sa.Connection, table: sa.Table, **changes: Any) -> None:
 
 def _edge(connection: sa.Connection, source: Any, target: Any) -> None:
     values = {
-        "namespace_id": 1, "source_id": source.id, "target_id": target.id, "relation": "x", "role": "", "basis": "declared", "event_id": new_id(),
+        "namespace_id": 1, "source_id": source.id, "target_id": target.id, "relation": "x", "role": "",
+        "basis": "declared", "event_id": new_id(),
         "source_generation": source.generation, "target_generation": target.generation, "created_at": "",
     }  # fmt: skip
     connection.execute(tables.lineage_edges.insert().values(values))

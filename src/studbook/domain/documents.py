@@ -12,7 +12,8 @@ from uuid import UUID
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from studbook.domain.names import Kind
+from studbook.domain.lineage import DataRelation
+from studbook.domain.names import ByIdentifier, Kind, parse_reference
 from studbook.domain.privacy import find_marking_fault
 from studbook.domain.types import (
     Attributes,
@@ -89,6 +90,7 @@ class Sensitivity(StrEnum):
 
 # JSON has only text: an enumeration and a UUID arrive as such, whatever strictness says.
 _RelationField = Annotated[Relation, Field(strict=False)]
+_DataRelationField = Annotated[DataRelation, Field(strict=False)]
 _RoleField = Annotated[Role, Field(strict=False)]
 _Id = Annotated[UUID, Field(strict=False)]
 
@@ -155,16 +157,51 @@ class ModelPart(Document):
         return self
 
 
+# What a client may say of how it knows: it was told, or it was read from files.
+_Told = Literal["declared", "derived"]
+
+
+def _check_external(ref: str | None, *, external: bool) -> None:
+    if external and (ref is None or not isinstance(parse_reference(ref), ByIdentifier)):
+        raise PydanticCustomError(
+            "not_external", "only an identifier such as huggingface:org/name or sha256:… can arrive later; leave 'external' out"
+        )
+
+
 class Parent(Document):
-    """A model version this one was made from."""
+    """A model version this one was made from; an `external` one may be an identifier that nothing carries yet."""
 
     ref: Reference
     relation: _RelationField = Relation.RETRAINED_FROM
+    external: bool = False
+    basis: _Told = "declared"
 
     @model_validator(mode="before")
     @classmethod
     def _bare_reference(cls, value: Any) -> Any:  # noqa: ANN401 - whatever stood in the document
         return {"ref": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _can_arrive(self) -> Self:
+        _check_external(self.ref, external=self.external)
+        return self
+
+
+class DataSource(Document):
+    """What a dataset version was made from: `ref` is a recorded dataset or model version, `name` an entry above it here."""
+
+    ref: Reference | None = None
+    name: Name | None = None
+    relation: _DataRelationField = DataRelation.TRANSFORMED_FROM
+    external: bool = False
+    basis: _Told = "declared"
+
+    @model_validator(mode="after")
+    def _named_one_way(self) -> Self:
+        if (self.ref is None) == (self.name is None):
+            raise PydanticCustomError("source_unnamed", "a source is named by either 'ref' or 'name'")
+        _check_external(self.ref, external=self.external)
+        return self
 
 
 class Metric(Document):
@@ -267,6 +304,7 @@ class DatasetPart(Document):
     description: Text | None = None
     schema_: Annotated[Attributes | None, Field(alias="schema")] = None
     profile: Attributes | None = None
+    sources: Annotated[tuple[DataSource, ...], Field(strict=False, max_length=1000)] = ()
     identifiers: Annotated[Identifiers, Field(default_factory=dict)]
     personal: Annotated[_Pointers, _markable(Kind.DATASET_VERSION)] = ()
 

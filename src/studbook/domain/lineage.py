@@ -34,6 +34,10 @@ class DataRelation(StrEnum):
 OBSERVED_RELATIONS: Final = frozenset({"input", "output", "evaluated", "deployed"})
 
 
+# The generation from which a record begins that waits for what it comes from: below it there is room for what arrives later.
+HEADROOM: Final = 1_000_000
+
+
 def usual_basis(relation: str) -> Basis:
     """How an edge is known where its event does not say: entries name the basis only where it is another."""
     return Basis.OBSERVED if relation in OBSERVED_RELATIONS else Basis.DECLARED

@@ -132,6 +132,16 @@ class ParentAnswer(LinkAnswer):
     """A parent and what it is to the version."""
 
     relation: str
+    basis: str = Field(default="declared", description="how it is known: declared, derived from files, or matched by digest")
+
+
+class ReferenceAnswer(BaseModel):
+    """A reference to what was not recorded yet, and what it means by now."""
+
+    ref: str
+    relation: str
+    basis: str
+    resolved: LinkAnswer | None
 
 
 class InputAnswer(LinkAnswer):
@@ -158,6 +168,7 @@ class VersionAnswer(RecordAnswer):
     attributes: dict[str, Any]
     identifiers: dict[str, str]
     parents: list[ParentAnswer]
+    references: list[ReferenceAnswer] = []
     datasets: list[InputAnswer]
     run: LinkAnswer | None
     aliases: list[str]
@@ -218,6 +229,8 @@ class DatasetVersionAnswer(RecordAnswer):
     schema_: dict[str, Any] | None = Field(alias="schema")
     profile: dict[str, Any] | None
     description: str | None
+    sources: list[ParentAnswer] = []
+    references: list[ReferenceAnswer] = []
     identifiers: dict[str, str]
     personal: list[str]
 
@@ -322,8 +335,11 @@ class EdgeAnswer(BaseModel):
     target: str
     relation: str
     role: str | None
+    basis: str | None = Field(description="how it is known: declared, observed, derived, matched or verified")
     run: str | None
-    event: str
+    event: str | None
+    since: str | None
+    until: str | None = Field(description="when it was withdrawn, in an answer about the past")
 
 
 class LineageAnswer(BaseModel):
@@ -335,6 +351,7 @@ class LineageAnswer(BaseModel):
     truncated: bool
     direction: str
     depth: int
+    as_of: str | None
 
 
 class ChangesAnswer(BaseModel):
@@ -388,6 +405,7 @@ class DrawnEdgeAnswer(BaseModel):
     target: str
     relation: str
     role: str | None
+    basis: str
 
 
 class EventAnswer(BaseModel):
@@ -404,6 +422,7 @@ class RecordedAnswer(BaseModel):
     run: CreatedAnswer | None
     datasets: list[IngestedInputAnswer]
     edges: list[DrawnEdgeAnswer]
+    links: list[DrawnEdgeAnswer] = Field(default=[], description="edges drawn to records that had waited for what this brought")
     events: list[EventAnswer]
     warnings: list[ViolationAnswer]
     verdict: dict[str, Any] | None = Field(default=None, description="what policies said, where any was asked")

@@ -23,6 +23,7 @@ from studbook.storage.tables import (
     model_tags,
     owners,
     parameters,
+    pending_references,
     search_documents,
     version_metrics,
     version_tags,
@@ -156,6 +157,18 @@ def details_of(
             for position, item in enumerate(record["artifacts"])
         ]
         rows[version_metrics] = list(_metrics(key, record))
+    if waiting := [entry for entry in record.get("references", ()) if entry["resolved"] is None]:
+        rows[pending_references] = [
+            {
+                "namespace_id": namespace_id,
+                "record_id": record_id,
+                "scheme": (split := entry["ref"].partition(":"))[0],
+                "value": split[2],
+                "relation": entry["relation"],
+                "basis": entry["basis"],
+            }
+            for entry in waiting
+        ]
     if claims := record.get("identifiers"):
         rows[identifiers] = [
             {"namespace_id": namespace_id, "scheme": scheme, "value": value, "kind": kind, "record_id": record_id}
@@ -229,6 +242,7 @@ DETAIL_KEYS: Final = {
     artifacts: ("position",),
     version_metrics: ("position",),
     identifiers: ("scheme", "value"),
+    pending_references: ("scheme", "value", "relation"),
     aliases: ("name",),
     search_documents: (),
     attribute_values: ("schema_number", "attribute", "key"),

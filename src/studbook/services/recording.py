@@ -149,8 +149,8 @@ class Recorder:
         versioned = after["kind"] == Kind.MODEL_VERSION
         storage_map = find_map(connection, namespace_id, after["model"]) if versioned else None
         old, new = details_of(namespace_id, before, storage_map), details_of(namespace_id, after, storage_map)
-        for table, rows in new.items():
-            names = DETAIL_KEYS.get(table, ())
+        for table in {**old, **new}:
+            rows, names = new.get(table, []), DETAIL_KEYS.get(table, ())
             known = {tuple(row[name] for name in names): row for row in old.get(table, ())}
             wanted = {tuple(row[name] for name in names): row for row in rows}
             gone = [row for key, row in known.items() if wanted.get(key) != row]

@@ -11,7 +11,7 @@ from studbook.services.audit.keeper import LogKeeper
 from studbook.services.audit.keys import KeyFolder
 from studbook.services.audit.publishing import Publisher
 from studbook.services.audit.witnessing import Witnesses
-from studbook.services.schemas.backfilling import Backfiller
+from studbook.services.chores import Chores
 from studbook.services.tokens import TokenDirectory
 from studbook.storage.database import UNANSWERED, Database, describe, parse_url
 from studbook.storage.migrations import HEAD
@@ -31,7 +31,7 @@ class Registry:
     keys: KeyFolder
     guard: FileGuard
     log: LogKeeper
-    backfiller: Backfiller
+    chores: Chores
 
     def check(self) -> dict[str, str]:
         """What a registry needs to serve, each with `ok` or what is wrong."""
@@ -47,7 +47,7 @@ class Registry:
 
     def close(self) -> None:
         """Finish waiting writes, sign what they logged, and close the database."""
-        self.backfiller.close()
+        self.chores.close()
         self.log.close()
         self.database.close()
 
@@ -67,14 +67,14 @@ def open_registry(url: str, *, pool_size: int = 16, upgrade: bool = True, settin
         witnesses = Witnesses.from_policy(settings.log_policy, settings.witness_timeout)
         keeper = LogKeeper(database, Publisher(database, keys, guard, witnesses), settings.snapshot_every)
         database.work.hook = keeper
-        backfiller = Backfiller(database)
+        chores = Chores(database)
         if upgrade:
             keeper.start()
-            backfiller.start()
+            chores.start()
     except BaseException:
         database.close()
         raise
-    return Registry(database, TokenDirectory(database), settings, keys, guard, keeper, backfiller)
+    return Registry(database, TokenDirectory(database), settings, keys, guard, keeper, chores)
 
 
 def _bring_up_to_date(database: Database, *, upgrade: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from studbook.domain.documents import Access, NewEvaluation, NewMetrics, VersionPatch
-from studbook.domain.errors import ConflictError
+from studbook.domain.errors import ConflictError, Violation
 from studbook.domain.events import Action
 from studbook.domain.names import ByAlias, ByNumber, Kind
 from studbook.governance.gates import Gate, Passage
@@ -17,6 +17,7 @@ from studbook.services.ingestion.planning import Planner
 from studbook.services.ingestion.proposing import predict_inputs
 from studbook.services.ingestion.resolution import Resolution, Wants, load_record
 from studbook.services.ingestion.versions import metric_entries
+from studbook.services.lineage.linking import link
 from studbook.services.models import archived_at, archiving_action, merge_tags
 from studbook.services.reading import Shown, get_version, missing_version
 from studbook.services.recording import Recorder, check_match
@@ -154,12 +155,15 @@ def _evaluate(
         check_change(transaction.connection, caller.namespace_id, record, changed)
         recorder.amend(action, row, changed, edges=edges)
         transaction.flush()
+        linking = link(transaction, caller.namespace_id, resolution)
         answer = {
             "run": {"name": staged.run.name, "id": str(staged.run.id), "created": staged.run_created} if staged.run else None,
             "datasets": [entry.as_json() for entry in staged.inputs],
             "edges": [edge.as_json() for edge in staged.edges + edges],
             "events": [event.as_json() for event in recorder.recorded],
-            "warnings": [warning.as_json() for warning in plan.warnings],
+            "links": [edge.as_json() for _, edge in linking.linked],
+            "warnings": [warning.as_json() for warning in plan.warnings]
+            + [Violation("", "not_linked", message).as_json() for _, message in linking.refused],
         }
         return answer, _show(transaction, caller, record).after(recorder)
 
@@ -176,16 +180,18 @@ def _stage_run(
     if plan.run is None or document.run is None:
         also_from = [version] if document.run is not None else []
         return InputStager(recorder, resolution).stage(document.run, plan, also_from=also_from), []
-    if plan.run.generation <= generation:
-        if graph.has_outputs(connection, namespace_id, plan.run.id):
-            message = "this run came before the version or made it; give the evaluation a run of its own"
-            raise ConflictError.at("/run", "lineage_cycle", message)
-        graph.raise_generation(connection, namespace_id, plan.run.id, generation + 1)
-        plan.run.generation = generation + 1
+    try:
+        plan.run.generation = graph.lift(connection, namespace_id, row.id, plan.run.id)
+    except graph.CircleError:
+        message = "this run came before the version or made it; give the evaluation a run of its own"
+        raise ConflictError.at("/run", "lineage_cycle", message) from None
+    except graph.TooManyBehindError:
+        message = f"more than {graph.MOVE_LIMIT:,} records came of this run; give the evaluation a run of its own"
+        raise ConflictError.at("/run", "lineage_too_large", message) from None
     staged = InputStager(recorder, resolution).stage(document.run, plan)
     assert staged.run is not None  # noqa: S101 - the document names a run; for the type checker
-    known = graph.find_edges(connection, namespace_id, [staged.run.id], upstream=True, limit=10_000)
-    drawn = any(edge.source_id == row.id and edge.relation == "evaluated" for edge in known)
+    known = graph.list_edges_into(connection, namespace_id, staged.run.id, [row.id])
+    drawn = any(edge.relation == "evaluated" for edge in known)
     return staged, [] if drawn else [Edge(version, staged.run, "evaluated")]
 
 

@@ -9,7 +9,7 @@ import functools
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -181,6 +181,43 @@ def _holds_on_postgresql(element: Any, compiler: Any, **options: Any) -> str:  #
 def has_lateral_joins(connection: Connection) -> bool:
     """Whether a statement may look up each row of what it joins by itself."""
     return connection.dialect.name == "postgresql"
+
+
+BareId: TypeAlias = bytes | str
+
+
+class bare_id(sa.sql.functions.GenericFunction[Any]):  # noqa: N801 - named as it is called
+    """An id as the database gives it (16 bytes, or text): making a UUID of each costs more than reading thousands of rows."""
+
+    type: Any = sa.types.NullType()
+    inherit_cache = True
+
+
+@compiles(bare_id, "sqlite")
+def _bare_on_sqlite(element: Any, compiler: Any, **options: Any) -> str:  # noqa: ANN401 - SQLAlchemy's signature
+    return str(compiler.process(element.clauses, **options))
+
+
+@compiles(bare_id, "postgresql")
+def _bare_on_postgresql(element: Any, compiler: Any, **options: Any) -> str:  # noqa: ANN401 - SQLAlchemy's signature
+    return f"CAST({compiler.process(element.clauses, **options)} AS TEXT)"
+
+
+# The type of parameters that are ids as `bare_id` gives them.
+BareUuid: Final = sa.Uuid(as_uuid=False).with_variant(sqlite.BLOB(), "sqlite")
+
+
+def bare(connection: Connection, record_id: UUID) -> BareId:
+    """An id as `bare_id` gives it."""
+    return str(record_id) if connection.dialect.name == "postgresql" else record_id.bytes
+
+
+def id_text(bare: BareId) -> str:
+    """An id that `bare_id` gave, as text."""
+    if isinstance(bare, str):
+        return bare
+    text = bare.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def attribute_of(

@@ -8,20 +8,24 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 
 from studbook.domain.canonical import read_canonical
+from studbook.domain.names import Kind
 from studbook.domain.series import Series
+from studbook.storage.references import Found
 from studbook.storage.tables import (
     dataset_versions,
     datasets,
     experiments,
     idempotency_keys,
     identifiers,
+    lineage_nodes,
+    model_versions,
     registered_models,
     run_series,
     runs,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
     from uuid import UUID
 
     from sqlalchemy.engine import Connection
@@ -38,6 +42,9 @@ class ModelHead:
     archived: bool = False
     # What its record says of the definition that its versions must satisfy.
     schema: dict[str, Any] | None = None
+    # The latest version and the job whose run made it, where that was asked for.
+    last: Found | None = None
+    last_job: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +56,7 @@ class DatasetRow:
     digest: str | None
     # The stored bytes, or the record itself when it was made in this transaction.
     record: bytes | dict[str, Any]
+    generation: int = 0
 
 
 _NAMESPACE: Final[sa.BindParameter[int]] = sa.bindparam("namespace")
@@ -83,13 +91,38 @@ _DATASET_HEADS: Final = sa.select(
     .where(dataset_versions.c.namespace_id == _NAMESPACE, dataset_versions.c.dataset_id == datasets.c.id)
     .scalar_subquery(),
 ).where(datasets.c.namespace_id == _NAMESPACE, _any_of(datasets.c.name, "names"))
-_DATASET_VERSIONS: Final = sa.select(
-    dataset_versions.c.dataset_id,
-    dataset_versions.c.id,
-    dataset_versions.c.number,
-    dataset_versions.c.digest,
-    dataset_versions.c.record,
-).where(dataset_versions.c.namespace_id == _NAMESPACE)
+_DATASET_VERSIONS: Final = (
+    sa.select(
+        dataset_versions.c.dataset_id,
+        dataset_versions.c.id,
+        dataset_versions.c.number,
+        dataset_versions.c.digest,
+        dataset_versions.c.record,
+        lineage_nodes.c.generation,
+    )
+    .select_from(
+        dataset_versions.join(
+            lineage_nodes,
+            sa.and_(lineage_nodes.c.namespace_id == dataset_versions.c.namespace_id, lineage_nodes.c.id == dataset_versions.c.id),
+        )
+    )
+    .where(dataset_versions.c.namespace_id == _NAMESPACE)
+)
+_LAST_VERSIONS: Final = (
+    sa.select(model_versions.c.model_id, model_versions.c.id, lineage_nodes.c.name, lineage_nodes.c.generation, runs.c.job)
+    .select_from(
+        model_versions.join(
+            runs, sa.and_(runs.c.namespace_id == model_versions.c.namespace_id, runs.c.id == model_versions.c.run_id)
+        ).join(
+            lineage_nodes,
+            sa.and_(lineage_nodes.c.namespace_id == model_versions.c.namespace_id, lineage_nodes.c.id == model_versions.c.id),
+        )
+    )
+    .where(
+        model_versions.c.namespace_id == _NAMESPACE,
+        sa.tuple_(model_versions.c.model_id, model_versions.c.number).in_(sa.bindparam("places", expanding=True)),
+    )
+)
 _DATASET_VERSIONS_BY_DIGEST: Final = _DATASET_VERSIONS.where(
     _any_of(sa.tuple_(dataset_versions.c.dataset_id, dataset_versions.c.digest), "pairs")
 )
@@ -111,6 +144,17 @@ def lock_models(connection: Connection, namespace_id: int, names: Collection[str
         name: ModelHead(model_id, last, archived is not None, read_canonical(record)["schema"] if record else None)
         for name, model_id, last, archived, record in rows
     }
+
+
+def find_last_versions(connection: Connection, namespace_id: int, heads: Iterable[ModelHead]) -> None:
+    """Fill in which version of each model is the latest, and the job that made it, where a run did."""
+    by_id = {head.id: head for head in heads}
+    places = [(head.id, head.last_version) for head in by_id.values()]
+    for model_id, version_id, name, generation, job in connection.execute(
+        _LAST_VERSIONS, {"namespace": namespace_id, "places": places}
+    ):
+        head = by_id[model_id]
+        head.last, head.last_job = Found(version_id, Kind.MODEL_VERSION, name, generation), job
 
 
 def count_versions(connection: Connection, namespace_id: int, counts: dict[UUID, int]) -> None:

@@ -23,6 +23,7 @@ from studbook.services.ingestion.planning import Planner
 from studbook.services.ingestion.proposing import propose
 from studbook.services.ingestion.resolution import Resolution, Wants
 from studbook.services.ingestion.versions import stage_model, stage_version
+from studbook.services.lineage.linking import link
 from studbook.services.reading import record_etag
 from studbook.services.recording import Recorder
 from studbook.storage import ingestion as storage
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from studbook.services.caller import Caller
     from studbook.services.governance.gates import Verdict
     from studbook.services.ingestion.planning import Plan
+    from studbook.services.lineage.linking import Linking
     from studbook.storage.database import Database
     from studbook.storage.unit_of_work import Transaction
 
@@ -60,6 +62,17 @@ class Answer:
     def events(self) -> list[UUID]:
         """The events that were recorded."""
         return [UUID(event["id"]) for event in json.loads(self.body)["events"]]
+
+
+@dataclass(slots=True)
+class _Recordable:
+    """A document that is staged: its answer is finished when it is known who waited for it."""
+
+    answer: JsonObject
+    recorder: Recorder
+    key: str | None
+    digest: bytes
+    kept: bool = False
 
 
 def body_digest(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
@@ -94,10 +107,12 @@ def ingest_many(transaction: Transaction, ingestions: Sequence[Ingestion]) -> li
         wants.add_document(ingestion.document)
         if ingestion.idempotency_key is not None:
             keys.add(ingestion.idempotency_key)
-    answers = storage.find_answers(transaction.connection, namespace_id, keys) if keys else {}
+    answers: dict[str, tuple[bytes, bytes | _Recordable]] = {}
+    if keys:
+        answers.update(storage.find_answers(transaction.connection, namespace_id, keys))
     resolution = Resolution(transaction.connection, namespace_id, wants)
     gates = Gates(transaction.connection, namespace_id, ingestions[0].caller.namespace)
-    outcomes: list[Answer | StudbookError] = []
+    outcomes: list[Answer | _Recordable | StudbookError] = []
     for ingestion in ingestions:
         try:
             outcomes.append(_ingest_once(transaction, resolution, ingestion, answers, gates))
@@ -106,43 +121,62 @@ def ingest_many(transaction: Transaction, ingestions: Sequence[Ingestion]) -> li
     transaction.flush()
     if resolution.counted:
         storage.count_versions(transaction.connection, namespace_id, resolution.counted)
-    return outcomes
+    linking = link(transaction, namespace_id, resolution)
+    bodies = {id(outcome): _finish(transaction, outcome, linking) for outcome in outcomes if isinstance(outcome, _Recordable)}
+    transaction.flush()
+    # What stands twice was given twice: recorded the first time, and answered alike the second.
+    given: set[int] = set()
+    finished: list[Answer | StudbookError] = []
+    for outcome in outcomes:
+        if isinstance(outcome, _Recordable):
+            finished.append(Answer(bodies[id(outcome)], replayed=id(outcome) in given))
+            given.add(id(outcome))
+        else:
+            finished.append(outcome)
+    return finished
+
+
+def _finish(transaction: Transaction, outcome: _Recordable, linking: Linking) -> bytes:
+    """The answer, once all is known that came of a document; kept under its key."""
+    recorder = outcome.recorder
+    outcome.answer["links"] = [edge.as_json() for drawn_by, edge in linking.linked if drawn_by is recorder]
+    outcome.answer["events"] = [event.as_json() for event in recorder.recorded]
+    outcome.answer["warnings"] += [
+        Violation("", "not_linked", message).as_json() for told, message in linking.refused if told is recorder
+    ]
+    body = json.dumps(outcome.answer, ensure_ascii=False).encode()
+    if outcome.key is not None and not outcome.kept:
+        outcome.kept = True
+        row = {"key": outcome.key, "body_digest": outcome.digest, "answer": body, "created_at": recorder.now}
+        transaction.stage(idempotency_keys, {"namespace_id": recorder.caller.namespace_id, **row})
+    return body
 
 
 def _ingest_once(
     transaction: Transaction,
     resolution: Resolution,
     ingestion: Ingestion,
-    answers: dict[str, tuple[bytes, bytes]],
+    answers: dict[str, tuple[bytes, bytes | _Recordable]],
     gates: Gates,
-) -> Answer | StudbookError:
+) -> Answer | _Recordable | StudbookError:
     """Record a document; a refusal by policies is returned and not raised, for its verdict is stored."""
     key = ingestion.idempotency_key
     if key is not None and (known := answers.get(key)):
-        digest, body = known
+        digest, before = known
         if digest != ingestion.body_digest:
             message = "this Idempotency-Key was used for another document; use a new key for each document"
             raise IdempotencyConflictError(message, [Violation("", IdempotencyConflictError.code, message)])
-        return Answer(body, replayed=True)
+        return before if isinstance(before, _Recordable) else Answer(before, replayed=True)
     plan = Planner(resolution).plan(ingestion.document)
     recorder = Recorder(transaction, ingestion.caller)
     verdict = _ask(recorder, resolution, ingestion.document, plan, gates)
     if verdict is not None and verdict.outcome == "deny":
         return refusal(verdict, record_verdict(recorder, verdict))
-    body = json.dumps(_stage(recorder, resolution, ingestion.document, plan, verdict), ensure_ascii=False).encode()
+    answer = _stage(recorder, resolution, ingestion.document, plan, verdict)
+    outcome = _Recordable(answer, recorder, key, ingestion.body_digest)
     if key is not None:
-        answers[key] = (ingestion.body_digest, body)
-        transaction.stage(
-            idempotency_keys,
-            {
-                "namespace_id": ingestion.caller.namespace_id,
-                "key": key,
-                "body_digest": ingestion.body_digest,
-                "answer": body,
-                "created_at": recorder.now,
-            },
-        )
-    return Answer(body)
+        answers[key] = (ingestion.body_digest, outcome)
+    return outcome
 
 
 def _ask(recorder: Recorder, resolution: Resolution, document: IngestDocument, plan: Plan, gates: Gates) -> Verdict | None:
@@ -176,7 +210,8 @@ def _stage(
         "run": {"name": run.name, "id": str(run.id), "created": staged.run_created} if run else None,
         "datasets": [entry.as_json() for entry in staged.inputs],
         "edges": [edge.as_json() for edge in edges],
-        "events": [event.as_json() for event in recorder.recorded],
+        "links": [],
+        "events": [],
         "warnings": [warning.as_json() for warning in plan.warnings],
         "verdict": recorder.verdict,
     }

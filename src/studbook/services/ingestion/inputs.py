@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 from studbook.domain.documents import RunStatus
 from studbook.domain.events import Action
 from studbook.domain.ids import new_id
+from studbook.domain.lineage import HEADROOM, Basis, DataRelation
 from studbook.domain.names import Kind, dataset_name, dataset_version_name, quoted, run_name
 from studbook.domain.series import Series, sealed
 from studbook.services.edges import Edge, each_once, following
 from studbook.services.ingestion.planning import RUN_FIELDS
-from studbook.services.ingestion.resolution import DatasetState, RunState, load_record
+from studbook.services.ingestion.resolution import Arrival, DatasetState, RunState, carrying, load_record
 from studbook.services.recording import heading
 from studbook.storage.facts import delete_details
 from studbook.storage.ingestion import DatasetRow, find_series, lock_runs
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from studbook.domain.canonical import JsonObject
-    from studbook.domain.documents import DatasetPart, RunPart, SeriesPoint
-    from studbook.services.ingestion.planning import Plan
+    from studbook.domain.documents import RunPart, SeriesPoint
+    from studbook.services.ingestion.planning import InputPlan, Plan
     from studbook.services.ingestion.resolution import Resolution
     from studbook.services.recording import Recorder
 
@@ -54,6 +55,7 @@ class Staged:
     inputs: list[Input]
     run: Found | None = None
     run_created: bool = False
+    job: str | None = None
     edges: list[Edge] = field(default_factory=list)
 
 
@@ -72,20 +74,41 @@ class InputStager:
         """
         staged = Staged([])
         for entry in plan.inputs:
-            found, created = (entry.found, False) if entry.found else self._stage_dataset_version(entry.part)
+            sources = [
+                (source if isinstance(source, Found) else staged.inputs[source].found, relation, basis)
+                for source, relation, basis in entry.sources
+            ]
+            if entry.found:
+                found, created = entry.found, False
+                if sources:
+                    edges = [Edge(source, found, relation, basis=basis) for source, relation, basis in sources]
+                    self._resolution.late.append((self._recorder, found, edges))
+            else:
+                found, created = self._stage_dataset_version(entry, sources, staged)
             staged.inputs.append(Input(found, entry.part.role.value, created))
         if run is not None:
             self._stage_run(run, plan.run, staged, list(also_from), sealing=sealing)
         return staged
 
-    def _stage_dataset_version(self, part: DatasetPart) -> tuple[Found, bool]:
+    def _stage_dataset_version(
+        self, entry: InputPlan, sources: Sequence[tuple[Found, str, str]], staged: Staged
+    ) -> tuple[Found, bool]:
+        part = entry.part
         name = part.name or ""
         state = self._resolution.datasets.get(name) or self._stage_dataset(name)
         if part.digest is not None and (row := state.by_digest.get(part.digest)):
             # The same version stands twice in one document, in two roles.
-            return Found(row.id, Kind.DATASET_VERSION, dataset_version_name(name, row.number), 0, row.digest), False
+            known = dataset_version_name(name, row.number)
+            return Found(row.id, Kind.DATASET_VERSION, known, row.generation, row.digest), False
         version_id, number = new_id(), state.last + 1
-        found = Found(version_id, Kind.DATASET_VERSION, dataset_version_name(name, number), 0, part.digest)
+        carrier = self._find_carrier(part.digest)
+        generation = following([*(source for source, _, _ in sources), *([carrier] if carrier else [])])
+        generation = max(generation, HEADROOM) if entry.waiting else generation
+        found = Found(version_id, Kind.DATASET_VERSION, dataset_version_name(name, number), generation, part.digest)
+        edges = [Edge(source, found, relation, basis=basis) for source, relation, basis in sources]
+        if carrier is not None:
+            edges.append(Edge(carrier, found, DataRelation.COPY_OF, basis=Basis.MATCHED))
+        edges = each_once(edges)
         record: JsonObject = {
             **self._heading(Kind.DATASET_VERSION, found),
             "dataset": name,
@@ -98,13 +121,28 @@ class InputStager:
             "schema": part.schema_,
             "profile": part.profile,
             "description": part.description,
+            "sources": [
+                {"name": source.name, "id": str(source.id), "relation": relation, "basis": basis}
+                for source, relation, basis in sources
+            ],
+            "references": [waiting.as_json() for waiting in entry.waiting],
             "identifiers": part.identifiers,
             "personal": list(part.personal),
         }
-        self._recorder.register(Action.DATASET_VERSION_REGISTERED, record, belongs_to=state.id, generation=found.generation)
-        row = DatasetRow(version_id, number, part.digest, record)
+        self._recorder.register(
+            Action.DATASET_VERSION_REGISTERED, record, belongs_to=state.id, generation=found.generation, edges=edges
+        )
+        staged.edges += edges
+        row = DatasetRow(version_id, number, part.digest, record, generation)
         self._resolution.add_dataset_version(name, row, found, part.identifiers)
+        carried = [*part.identifiers.items(), *([_carried(part.digest)] if part.digest else [])]
+        self._resolution.arrivals.append(Arrival(found, self._recorder, carried))
         return found, True
+
+    def _find_carrier(self, digest: str | None) -> Found | None:
+        """Whatever was recorded first with the same bytes: a dataset version, or a model version with such an artifact."""
+        carriers = self._resolution.find(carrying(digest)) if digest else []
+        return next((found for found in carriers if found.kind in {Kind.DATASET_VERSION, Kind.MODEL_VERSION}), None)
 
     def _stage_dataset(self, name: str) -> DatasetState:
         found = Found(new_id(), Kind.DATASET, dataset_name(name))
@@ -117,6 +155,7 @@ class InputStager:
         if state is not None:
             self._continue_run(part, state, staged, sealing=sealing)
             return
+        staged.job = part.job
         sources = [entry.found for entry in staged.inputs] + also_from
         run_id = part.id or new_id()
         found = Found(run_id, Kind.RUN, run_name(run_id), following(sources, least=1))
@@ -125,13 +164,14 @@ class InputStager:
         record["series"] = sealed(series) if sealing or part.status is not RunStatus.RUNNING else {}
         edges = [Edge(entry.found, found, "input", entry.role) for entry in staged.inputs]
         edges += [Edge(source, found, "evaluated") for source in also_from]
-        staged.edges = each_once(edges)
+        edges = each_once(edges)
+        staged.edges += edges
         self._recorder.register(
             Action.RUN_RECORDED,
             record,
             belongs_to=self._stage_experiment(part.experiment) if part.experiment else None,
             generation=found.generation,
-            edges=staged.edges,
+            edges=edges,
         )
         staged.run, staged.run_created = found, True
         self._resolution.add_run(RunState(run_id, 1, record, found.generation), found, part.identifiers)
@@ -142,6 +182,7 @@ class InputStager:
         staged.run = found
         self._recorder.transaction.flush()
         record = load_record(state.record) if isinstance(state.record, bytes) else self._reload(state)
+        staged.job = record["job"]
         known = {(entry["id"], entry["role"]) for entry in record["inputs"]}
         fresh = [entry for entry in staged.inputs if (str(entry.found.id), entry.role) not in known]
         later: JsonObject = {
@@ -160,8 +201,9 @@ class InputStager:
         if not fresh and not later:
             return
         changed: JsonObject = {**record, **later, "inputs": record["inputs"] + [entry.as_entry() for entry in fresh]}
-        staged.edges = each_once(Edge(entry.found, found, "input", entry.role) for entry in fresh)
-        self._recorder.amend(action, state, changed, edges=staged.edges)
+        edges = each_once(Edge(entry.found, found, "input", entry.role) for entry in fresh)
+        staged.edges += edges
+        self._recorder.amend(action, state, changed, edges=edges)
         self._resolution.runs[state.id] = RunState(state.id, state.revision + 1, changed, state.generation)
 
     def _reload(self, state: RunState) -> dict[str, Any]:
@@ -217,3 +259,8 @@ class InputStager:
 
     def _heading(self, kind: Kind, found: Found) -> JsonObject:
         return heading(self._recorder, kind, found)
+
+
+def _carried(digest: str) -> tuple[str, str]:
+    scheme, _, value = digest.partition(":")
+    return scheme, value

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from studbook.domain.errors import ConflictError, InvalidDocumentError, Violation
+from studbook.domain.lineage import Basis
 from studbook.domain.names import BadReferenceError, ById, ByIdentifier, Kind, dataset_version_name, parse_reference
 from studbook.domain.pointers import pointer
 from studbook.services.ingestion.resolution import load_record
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from studbook.domain.canonical import JsonObject
-    from studbook.domain.documents import DatasetPart, IngestDocument, Metric, ModelPart, RunPart, VersionPart
+    from studbook.domain.documents import DatasetPart, DataSource, IngestDocument, Metric, ModelPart, Parent, RunPart, VersionPart
     from studbook.schemas.storage_map import StorageMap
     from studbook.services.ingestion.resolution import Resolution, RunState
     from studbook.storage.ingestion import DatasetRow
@@ -39,11 +40,28 @@ _RUN_IDENTITY: Final = ("kind", "name", "job", "experiment", "code", "environmen
 
 
 @dataclass(slots=True)
+class Waiting:
+    """A reference to what is not recorded yet."""
+
+    scheme: str
+    value: str
+    relation: str
+    basis: str
+
+    def as_json(self) -> JsonObject:
+        """The reference as it stands in its record, until it is known what it means."""
+        return {"ref": f"{self.scheme}:{self.value}", "relation": self.relation, "basis": self.basis, "resolved": None}
+
+
+@dataclass(slots=True)
 class InputPlan:
     """A dataset entry: the recorded version it means, or None when one must be made."""
 
     part: DatasetPart
     found: Found | None
+    # What it was made from: recorded, or the position of an entry above it; with relation and basis.
+    sources: list[tuple[Found | int, str, str]] = field(default_factory=list)
+    waiting: list[Waiting] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -52,7 +70,9 @@ class Plan:
 
     inputs: list[InputPlan]
     run: RunState | None = None
-    parents: list[tuple[Found, str]] = field(default_factory=list)
+    # The parents that are recorded, with relation and basis, and those that are not yet.
+    parents: list[tuple[Found, str, str]] = field(default_factory=list)
+    waiting: list[Waiting] = field(default_factory=list)
     # For each metric the dataset version it was measured on: recorded, or the position of an entry of the document.
     measured_on: list[Found | int | None] = field(default_factory=list)
     warnings: list[Violation] = field(default_factory=list)
@@ -83,6 +103,8 @@ class Planner:
     def plan_inputs(self, run: RunPart | None, datasets: Sequence[DatasetPart]) -> Plan:
         """Check a run and the datasets beside it."""
         plan = Plan([self._plan_dataset(index, part) for index, part in enumerate(datasets)])
+        for index, entry in enumerate(plan.inputs):
+            self._plan_sources(index, entry, datasets)
         self._compare_entries(datasets)
         if run is not None:
             plan.run = self._plan_run(run)
@@ -102,9 +124,9 @@ class Planner:
     def _warn(self, place: tuple[str | int, ...], code: str, message: str) -> None:
         self._warnings.append(Violation(pointer(place), code, message))
 
-    def _one(self, place: tuple[str | int, ...], text: str, kind: Kind, noun: str) -> Found | None:
-        """The single record of a kind that a reference means; anything else is a fault."""
-        found = [match for match in self._resolution.find(parse_reference(text)) if match.kind is kind]
+    def _one(self, place: tuple[str | int, ...], text: str, kinds: set[Kind], noun: str) -> Found | None:
+        """The single record of some kind that a reference means; anything else is a fault."""
+        found = [match for match in self._resolution.find(parse_reference(text)) if match.kind in kinds]
         if len(found) == 1:
             return found[0]
         if not found:
@@ -134,7 +156,7 @@ class Planner:
     def _plan_dataset(self, index: int, part: DatasetPart) -> InputPlan:
         place = ("datasets", index)
         if part.ref is not None:
-            return InputPlan(part, self._one((*place, "ref"), part.ref, Kind.DATASET_VERSION, "dataset version"))
+            return InputPlan(part, self._one((*place, "ref"), part.ref, {Kind.DATASET_VERSION}, "dataset version"))
         row = self._find_version(place, part)
         if row is None:
             self._check_claims(place, part.identifiers, None)
@@ -146,7 +168,39 @@ class Planner:
         self._check_claims(place, part.identifiers, row.id)
         self._compare_dataset(place, part, row)
         name = dataset_version_name(part.name or "", row.number)
-        return InputPlan(part, Found(row.id, Kind.DATASET_VERSION, name, 0, row.digest))
+        return InputPlan(part, Found(row.id, Kind.DATASET_VERSION, name, row.generation, row.digest))
+
+    def _plan_sources(self, index: int, entry: InputPlan, datasets: Sequence[DatasetPart]) -> None:
+        above = {part.name: position for position, part in enumerate(datasets[:index])}
+        for position, source in enumerate(entry.part.sources):
+            place = ("datasets", index, "sources", position)
+            if source.name is not None:
+                if source.name in above:
+                    entry.sources.append((above[source.name], source.relation.value, source.basis))
+                else:
+                    message = f"no dataset above this one is called {source.name[:120]!r}; list what it was made from before it"
+                    self._fault((*place, "name"), "unknown_reference", message)
+                continue
+            kinds = {Kind.DATASET_VERSION, Kind.MODEL_VERSION}
+            found = self._origin((*place, "ref"), source, kinds, "dataset or model version")
+            if isinstance(found, Found) and entry.found is not None and found.id == entry.found.id:
+                self._fault((*place, "ref"), "lineage_cycle", "a dataset version is not made from itself")
+            elif isinstance(found, Found):
+                entry.sources.append((found, source.relation.value, _basis(source)))
+            elif found is not None:
+                entry.waiting.append(found)
+
+    def _origin(
+        self, place: tuple[str | int, ...], part: Parent | DataSource, kinds: set[Kind], noun: str
+    ) -> Found | Waiting | None:
+        """What a parent or source means; what is external may be still to come, or be carried by several: the first counts."""
+        text = part.ref or ""
+        reference = parse_reference(text)
+        if not part.external or not isinstance(reference, ByIdentifier):
+            return self._one(place, text, kinds, noun)
+        if found := [match for match in self._resolution.find(reference) if match.kind in kinds]:
+            return found[0]
+        return Waiting(reference.scheme, reference.value, part.relation.value, part.basis)
 
     def _find_version(self, place: tuple[str | int, ...], part: DatasetPart) -> DatasetRow | None:
         state = self._resolution.datasets.get(part.name or "")
@@ -195,7 +249,7 @@ class Planner:
 
     def _plan_run(self, part: RunPart) -> RunState | None:
         if part.ref is not None:
-            found = self._one(("run", "ref"), part.ref, Kind.RUN, "run")
+            found = self._one(("run", "ref"), part.ref, {Kind.RUN}, "run")
             return self._resolution.runs[found.id] if found else None
         state = self._resolution.runs.get(part.id) if part.id else None
         if part.id and state is None and self._resolution.find(ById(part.id)):
@@ -219,17 +273,23 @@ class Planner:
             self._fault(("model", "name"), "model_archived", "the model is archived; restore it before registering a version")
         elif head is not None and model.model_fields_set != {"name"}:
             self._warn(("model",), "model_kept", "the model exists; its description, owners and tags were left as they are")
-        seen: set[tuple[UUID, str]] = set()
+        seen: set[tuple[UUID | str, str]] = set()
         for index, parent in enumerate(version.parents):
-            found = self._one(("version", "parents", index, "ref"), parent.ref, Kind.MODEL_VERSION, "model version")
+            place = ("version", "parents", index)
+            found = self._origin((*place, "ref"), parent, {Kind.MODEL_VERSION}, "model version")
             if found is None:
                 continue
-            if (found.id, parent.relation) in seen:
-                self._fault(
-                    ("version", "parents", index), "duplicate_parent", f"{found.name} stands twice with the same relation"
-                )
-            seen.add((found.id, parent.relation))
-            plan.parents.append((found, parent.relation.value))
+            known = found.id if isinstance(found, Found) else f"{found.scheme}:{found.value}"
+            name = found.name if isinstance(found, Found) else str(known)
+            if (known, parent.relation) in seen:
+                self._fault(place, "duplicate_parent", f"{name} stands twice with the same relation")
+            seen.add((known, parent.relation))
+            if isinstance(found, Found):
+                plan.parents.append((found, parent.relation.value, _basis(parent)))
+            elif version.identifiers.get(found.scheme) == found.value:
+                self._fault((*place, "ref"), "lineage_cycle", f"{name} is this version itself; a version is not made from itself")
+            else:
+                plan.waiting.append(found)
         self._check_claims(("version",), version.identifiers, None)
         self._plan_attributes(model, version, plan)
         plan.measured_on = self.plan_metrics(("version", "metrics"), version.metrics, datasets)
@@ -288,11 +348,17 @@ class Planner:
             )
             return None
         try:
-            return self._one(place, text, Kind.DATASET_VERSION, "dataset version")
+            return self._one(place, text, {Kind.DATASET_VERSION}, "dataset version")
         except BadReferenceError:
             message = f"{text[:120]!r} is neither a dataset of this document nor a reference such as datasets/NAME/versions/1"
             self._fault(place, "unknown_reference", message)
             return None
+
+
+def _basis(part: Parent | DataSource) -> str:
+    """How a reference that means something is known: a digest that somebody carries was matched."""
+    matched = part.external and (part.ref or "").startswith("sha256:")
+    return Basis.MATCHED if matched else part.basis
 
 
 # Fields of a run's document that its record names otherwise, since a record's own `kind` and `name` say what it is.

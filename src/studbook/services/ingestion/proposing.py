@@ -157,7 +157,7 @@ def _source(found: Found, entry: InputPlan) -> Node:
 
 
 def _pedigree(recorder: Recorder, plan: Plan, inputs: list[Found]) -> Pedigree:
-    sources = [Node(parent.id, Kind.MODEL_VERSION, parent.name, "", Way().to(parent.name)) for parent, _ in plan.parents]
+    sources = [Node(parent.id, Kind.MODEL_VERSION, parent.name, "", Way().to(parent.name)) for parent, _, _ in plan.parents]
     if plan.run is not None:
         name = run_name(plan.run.id)
         sources.append(Node(plan.run.id, Kind.RUN, name, "", Way().to(name)))

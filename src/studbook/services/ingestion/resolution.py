@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from studbook.domain.canonical import JsonObject
     from studbook.domain.documents import DatasetPart, IngestDocument, Metric, RunPart, SchemaChoice
     from studbook.domain.errors import ConflictError
+    from studbook.services.edges import Edge
+    from studbook.services.recording import Recorder
     from studbook.storage.ingestion import DatasetRow, ModelHead
 
 
@@ -53,6 +55,15 @@ class RunState:
     generation: int
 
 
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A record made in this transaction, and the identifiers (scheme, value) that it carries: others may have waited for them."""
+
+    found: Found
+    recorder: Recorder
+    carried: Sequence[tuple[str, str]]
+
+
 @dataclass(slots=True)
 class Wants:
     """The names, references and identifiers that occur in a group of documents."""
@@ -67,6 +78,8 @@ class Wants:
     claims: set[tuple[str, str]] = field(default_factory=set)
     experiments: set[str] = field(default_factory=set)
     runs: set[UUID] = field(default_factory=set)
+    # Models of which a run made a version: a run of the same job may have made the one before.
+    produced: set[str] = field(default_factory=set)
 
     def add_document(self, document: IngestDocument) -> None:
         """Collect what an ingestion document names."""
@@ -76,6 +89,8 @@ class Wants:
                 self.schemas.setdefault(document.model.name, document.model.schema_)
             self.references.update(parse_reference(parent.ref) for parent in document.version.parents)
             self.claims.update(document.version.identifiers.items())
+            if document.run is not None and not document.version.parents:
+                self.produced.add(document.model.name)
             self.add_metrics(document.version.metrics, document.datasets)
         self.add_inputs(document.run, document.datasets)
 
@@ -87,9 +102,11 @@ class Wants:
                 continue
             assert part.name is not None  # noqa: S101 - the document's own rule; for the type checker
             self.datasets.add(part.name)
+            self.references.update(parse_reference(source.ref) for source in part.sources if source.ref is not None)
             self.claims.update(part.identifiers.items())
             if part.digest is not None:
                 self.digests.add((part.name, part.digest))
+                self.references.add(carrying(part.digest))
             if part.version is not None or part.digest is None:
                 self.numbers.add((part.name, part.version))
         if run is None:
@@ -130,6 +147,9 @@ class Resolution:
         self.claims: dict[tuple[str, str], UUID] = {}
         self.runs: dict[UUID, RunState] = {}
         self.counted: dict[UUID, int] = {}
+        self.arrivals: list[Arrival] = []
+        # Edges to records that were there before.
+        self.late: list[tuple[Recorder, Found, list[Edge]]] = []
         self._found: dict[Reference, list[Found]] = {}
         self._load(wants)
 
@@ -141,6 +161,8 @@ class Resolution:
         connection, namespace_id = self.connection, self.namespace_id
         if wants.models:
             self.models = storage.lock_models(connection, namespace_id, wants.models)
+            if made := [head for name in wants.produced if (head := self.models.get(name))]:
+                storage.find_last_versions(connection, namespace_id, made)
             self._load_contracts(wants)
         if wants.references:
             self._found = find_records(connection, namespace_id, wants.references)
@@ -186,7 +208,7 @@ class Resolution:
         self._found[ByNumber(Kind.MODEL_VERSION, model, None)] = [found]
         for digest in digests:
             if digest is not None:
-                self._found.setdefault(ByIdentifier(*digest.split(":", 1)), []).append(found)
+                self._found.setdefault(carrying(digest), []).append(found)
         self._add(found, claims)
 
     def add_dataset_version(self, dataset: str, row: DatasetRow, found: Found, claims: dict[str, str]) -> None:
@@ -196,6 +218,8 @@ class Resolution:
         state.add(row)
         self._found[ByNumber(Kind.DATASET_VERSION, dataset, row.number)] = [found]
         self._found[ByNumber(Kind.DATASET_VERSION, dataset, None)] = [found]
+        if row.digest is not None:
+            self._found.setdefault(carrying(row.digest), []).append(found)
         self._add(found, claims)
 
     def add_run(self, state: RunState, found: Found, claims: dict[str, str]) -> None:
@@ -208,6 +232,11 @@ class Resolution:
         for scheme, value in claims.items():
             self.claims[scheme, value] = found.id
             self._found[ByIdentifier(scheme, value)] = [found]
+
+
+def carrying(digest: str) -> ByIdentifier:
+    """The reference to whatever carries a digest."""
+    return ByIdentifier(*digest.split(":", 1))
 
 
 def load_record(record: bytes | JsonObject) -> JsonObject:

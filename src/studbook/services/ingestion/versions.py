@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from studbook.domain.documents import Relation
 from studbook.domain.events import Action
 from studbook.domain.ids import new_id
+from studbook.domain.lineage import HEADROOM, Basis
 from studbook.domain.names import Kind, model_name, version_name
 from studbook.services.edges import Edge, each_once, following
+from studbook.services.ingestion.resolution import Arrival
 from studbook.services.recording import heading
 from studbook.storage.ingestion import ModelHead
 from studbook.storage.references import Found
@@ -57,11 +60,16 @@ def stage_version(
     head = resolution.models[model]
     head.last_version += 1
     resolution.counted[head.id] = number = head.last_version
-    sources = [parent for parent, _ in plan.parents]
+    predecessor = head.last if _succeeds(head, plan, staged) else None
+    sources = [parent for parent, _, _ in plan.parents]
     sources += [staged.run] if staged.run else [entry.found for entry in staged.inputs]
-    found = Found(new_id(), Kind.MODEL_VERSION, version_name(model, number), following(sources))
+    sources += [predecessor] if predecessor else []
+    generation = max(following(sources), HEADROOM) if plan.waiting else following(sources)
+    found = Found(new_id(), Kind.MODEL_VERSION, version_name(model, number), generation)
     record = version_record(recorder, part, plan, staged, found, model, number)
-    edges = [Edge(parent, found, relation) for parent, relation in plan.parents]
+    edges = [Edge(parent, found, relation, basis=basis) for parent, relation, basis in plan.parents]
+    if predecessor is not None:
+        edges.append(Edge(predecessor, found, Relation.RETRAINED_FROM, basis=Basis.OBSERVED))
     if staged.run:
         edges.append(Edge(staged.run, found, "output"))
     else:
@@ -75,8 +83,18 @@ def stage_version(
         edges=edges,
         storage_map=plan.contract.storage_map if plan.contract else None,
     )
-    resolution.add_version(model, number, found, [artifact.digest for artifact in part.artifacts], part.identifiers)
+    digests = [artifact.digest for artifact in part.artifacts if artifact.digest is not None]
+    resolution.add_version(model, number, found, digests, part.identifiers)
+    carried = [*part.identifiers.items(), *dict.fromkeys(("sha256", digest.partition(":")[2]) for digest in digests)]
+    resolution.arrivals.append(Arrival(found, recorder, carried))
+    head.last, head.last_job = found, staged.job if staged.run else None
     return found, number, edges
+
+
+def _succeeds(head: ModelHead, plan: Plan, staged: Staged) -> bool:
+    """Whether a run of the same job made the version before, and this one names no other parent."""
+    same = staged.run is not None and staged.job is not None and staged.job == head.last_job
+    return same and not plan.parents and not plan.waiting
 
 
 def metric_entries(
@@ -120,7 +138,11 @@ def version_record(
         "tags": part.tags,
         "attributes": part.attributes,
         "identifiers": part.identifiers,
-        "parents": [{"name": parent.name, "id": str(parent.id), "relation": relation} for parent, relation in plan.parents],
+        "parents": [
+            {"name": parent.name, "id": str(parent.id), "relation": relation, "basis": basis}
+            for parent, relation, basis in plan.parents
+        ],
+        "references": [waiting.as_json() for waiting in plan.waiting],
         "datasets": [entry.as_entry() for entry in staged.inputs],
         "run": {"name": staged.run.name, "id": str(staged.run.id)} if staged.run else None,
         "personal": list(dict.fromkeys([*part.personal, *plan.private])),

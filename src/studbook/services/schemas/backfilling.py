@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import threading
 from typing import TYPE_CHECKING, Any, Final
 
 from studbook.domain.errors import StudbookError
@@ -19,11 +18,11 @@ from studbook.services.schemas.contracts import load_maps
 from studbook.services.schemas.doubles import find_doubles
 from studbook.storage import facts
 from studbook.storage import schemas as storage
-from studbook.storage.database import UNANSWERED
 from studbook.storage.side_tables import side_table
 from studbook.storage.tables import schema_backfills, search_documents
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Sequence
     from uuid import UUID
 
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 # Small enough that a write waits for a chunk no longer than for another write.
 _CHUNK: Final = 200
-_IDLE_SECONDS: Final = 1.0
 _PAUSE_SECONDS: Final = 0.005
 
 
@@ -121,53 +119,23 @@ def _find_double(
     return None
 
 
-class Backfiller:
-    """A thread of this process that does what work there is."""
+def fill(database: Database, stop: threading.Event) -> None:
+    """Do all work that there is now, until it is time to stop."""
+    with database.read() as connection:
+        jobs = storage.list_backfills(connection)
+    for job in jobs:
+        while not stop.is_set() and job.fault is None and _fill_next(database, job.namespace_id, job.id):
+            # Those who wait to write come first.
+            stop.wait(_PAUSE_SECONDS)
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._serve, name="studbook-backfill", daemon=True)
 
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
-
-    def close(self) -> None:
-        """Stop after the chunk in hand."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join()
-
-    def _serve(self) -> None:
-        while not self._stop.is_set():
-            try:
-                self.fill()
-            except UNANSWERED:
-                # Whoever asks the registry for something is told; it is tried again without more words.
-                _log.debug("the database did not answer")
-            except Exception:  # noqa: BLE001 - whatever it was, the thread goes on
-                _log.exception("filling the places of attributes failed; it is tried again")
-            self._stop.wait(_IDLE_SECONDS)
-
-    def fill(self) -> None:
-        """Do all work that there is now."""
-        with self._database.read() as connection:
-            jobs = storage.list_backfills(connection)
-        for job in jobs:
-            while not self._stop.is_set() and job.fault is None and self._fill_chunk(job.namespace_id, job.id):
-                # Those who wait to write come first.
-                self._stop.wait(_PAUSE_SECONDS)
-
-    def _fill_chunk(self, namespace_id: int, job_id: UUID) -> bool:
-        try:
-            return bool(self._database.work.run(lambda transaction: fill_chunk(transaction, namespace_id, job_id)))
-        except _DoubleValueError as error:
-            fault = error.detail
-            _log.warning("a definition's attributes cannot be put in their places: %s", fault)
-            self._database.work.run(
-                lambda transaction: storage.fail_backfill(transaction.connection, namespace_id, job_id, fault)
-            )
-        except StudbookError as error:
-            _log.info("a chunk is tried again later: %s", error.detail)
-        return False
+def _fill_next(database: Database, namespace_id: int, job_id: UUID) -> bool:
+    try:
+        return bool(database.work.run(lambda transaction: fill_chunk(transaction, namespace_id, job_id)))
+    except _DoubleValueError as error:
+        fault = error.detail
+        _log.warning("a definition's attributes cannot be put in their places: %s", fault)
+        database.work.run(lambda transaction: storage.fail_backfill(transaction.connection, namespace_id, job_id, fault))
+    except StudbookError as error:
+        _log.info("a chunk is tried again later: %s", error.detail)
+    return False

@@ -25,6 +25,7 @@ from studbook.storage.tables import (
     model_tags,
     owners,
     parameters,
+    pending_references,
     run_metrics,
     run_series,
     search_documents,
@@ -54,9 +55,10 @@ DETAILS: dict[Kind, tuple[tuple[sa.Table, str], ...]] = {
         (artifacts, "version_id"),
         (version_metrics, "version_id"),
         (identifiers, "record_id"),
+        (pending_references, "record_id"),
         *_ATTRIBUTES,
     ),
-    Kind.DATASET_VERSION: ((identifiers, "record_id"),),
+    Kind.DATASET_VERSION: ((identifiers, "record_id"), (pending_references, "record_id")),
     Kind.RUN: ((identifiers, "record_id"),),
 }
 # What counts its versions in a column: their kind, and how their names begin.
