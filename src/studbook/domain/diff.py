@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from studbook.domain.canonical import JsonObject
@@ -12,9 +12,7 @@ def diff_versions(
     first: JsonObject, second: JsonObject, first_run: JsonObject | None, second_run: JsonObject | None
 ) -> JsonObject:
     """The differences from the first version's record (and its run's) to the second's."""
-    return {
-        "from": first["name"],
-        "to": second["name"],
+    differences = {
         "parameters": _changes(first["parameters"], second["parameters"]),
         "metrics": _changes(_metrics(first), _metrics(second)),
         "datasets": _changes(_datasets(first), _datasets(second)),
@@ -26,6 +24,12 @@ def diff_versions(
         "environment": _changes(_part(first_run, "environment"), _part(second_run, "environment")),
         "seed": _changes(_seed(first_run), _seed(second_run)),
     }
+    causes = [name for name in CAUSES if any(differences[name].values())]
+    return {"from": first["name"], "to": second["name"], "causes": causes, **differences}
+
+
+# What makes a version what it is; the rest follows from it, or is said of it later.
+CAUSES: Final = ("datasets", "code", "parameters", "environment", "seed", "parents")
 
 
 def _changes(first: JsonObject, second: JsonObject) -> JsonObject:

@@ -12,7 +12,7 @@ from uuid import UUID
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from studbook.domain.lineage import DataRelation
+from studbook.domain.lineage import Basis, DataRelation
 from studbook.domain.names import ByIdentifier, Kind, parse_reference
 from studbook.domain.privacy import find_marking_fault
 from studbook.domain.types import (
@@ -155,6 +155,13 @@ class ModelPart(Document):
         if len({owner.name for owner in self.owners}) != len(self.owners):
             raise PydanticCustomError("duplicate_owner", "an owner stands twice; name each once")
         return self
+
+
+def _read_relation(value: str) -> str:
+    known = [*Relation, *DataRelation]
+    if value not in known:
+        raise PydanticCustomError("unknown_relation", "{message}", {"message": f"the relation is one of {', '.join(known)}"})
+    return value
 
 
 # What a client may say of how it knows: it was told, or it was read from files.
@@ -353,6 +360,26 @@ class VersionPatch(Document):
     description: Text | None = None
     tags: Annotated[dict[Key, Annotated[str, Field(max_length=4096)] | None], Field(max_length=500)] | None = None
     archived: bool | None = None
+
+
+class NewEdge(Document):
+    """That one record comes from another, as somebody says."""
+
+    source: Reference
+    target: Reference
+    relation: Annotated[str, AfterValidator(_read_relation)]
+    reason: Text | None = None
+
+
+class WithdrawnEdge(Document):
+    """What is no longer said of two records: one edge, or every edge from the source to the target that fits."""
+
+    source: Reference
+    target: Reference
+    relation: Label | None = None
+    role: Label | None = None
+    basis: Annotated[Basis | None, Field(strict=False)] = None
+    reason: Text
 
 
 class AliasTarget(Document):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # What a version always has, perhaps empty.
 _CONTAINERS: Final[dict[str, type]] = {
     "tags": dict, "parameters": dict, "metrics": list, "artifacts": list, "attributes": dict, "identifiers": dict,
-    "parents": list, "datasets": list, "aliases": list, "registered_model": dict,
+    "parents": list, "references": list, "datasets": list, "aliases": list, "registered_model": dict,
 }  # fmt: skip
 _TEST_TIME: Final = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -93,7 +93,8 @@ def version_shape(attributes: Shape = ANY) -> dict[str, Shape]:
         "artifacts": [{"name": "str", "uri": "str", "digest": "str", "size": "int", "media_type": "str"}],
         "attributes": attributes,
         "identifiers": _TEXTS,
-        "parents": [{"name": "str", "relation": "str"}],
+        "parents": [{"name": "str", "relation": "str", "basis": "str"}],
+        "references": [{"ref": "str", "relation": "str", "basis": "str"}],
         "datasets": [
             {
                 "name": "str",

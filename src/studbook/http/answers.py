@@ -318,42 +318,6 @@ class ResolvedListAnswer(BaseModel):
     items: list[ResolvedAnswer]
 
 
-class NodeAnswer(BaseModel):
-    """A node of the lineage graph; `distance` is negative upstream of the root."""
-
-    id: str
-    kind: str
-    name: str
-    generation: int
-    distance: int
-
-
-class EdgeAnswer(BaseModel):
-    """An edge, from what came first to what came of it."""
-
-    source: str
-    target: str
-    relation: str
-    role: str | None
-    basis: str | None = Field(description="how it is known: declared, observed, derived, matched or verified")
-    run: str | None
-    event: str | None
-    since: str | None
-    until: str | None = Field(description="when it was withdrawn, in an answer about the past")
-
-
-class LineageAnswer(BaseModel):
-    """A part of the lineage graph."""
-
-    root: str
-    nodes: list[NodeAnswer]
-    edges: list[EdgeAnswer]
-    truncated: bool
-    direction: str
-    depth: int
-    as_of: str | None
-
-
 class ChangesAnswer(BaseModel):
     """What differs between two objects."""
 
@@ -367,6 +331,7 @@ class DiffAnswer(BaseModel):
 
     from_: str = Field(alias="from")
     to: str
+    causes: list[str] = Field(description="which of datasets, code, parameters, environment, seed and parents differ")
     parameters: ChangesAnswer
     metrics: ChangesAnswer
     datasets: ChangesAnswer

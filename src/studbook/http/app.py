@@ -25,6 +25,7 @@ from studbook.http.routes import (
     discovery,
     exporting,
     ingest,
+    lineage,
     models,
     operations,
     policies,
@@ -52,6 +53,8 @@ _BODIES = (
     documents.AliasTarget,
     documents.NewMetrics,
     documents.NewEvaluation,
+    documents.NewEdge,
+    documents.WithdrawnEdge,
     documents.NewDeployment,
     documents.DeploymentPatch,
     documents.NewToken,
@@ -85,8 +88,8 @@ _BODIES = (
     governance.ReviewReport,
 )
 _ROUTES = (
-    ingest, models, versions, data, deployments, discovery, exporting, resolving, schemas, policies, approvals, statements,
-    tokens, audit, custody,
+    ingest, models, versions, data, deployments, discovery, lineage, exporting, resolving, schemas, policies, approvals,
+    statements, tokens, audit, custody,
 )  # fmt: skip
 _PROBLEM = {
     "model": Problem,

@@ -35,7 +35,7 @@ class _Past:
     value: JsonObject
 
 
-def _read_moment(connection: Connection, namespace_id: int, text: str) -> Moment:
+def read_moment(connection: Connection, namespace_id: int, text: str) -> Moment:
     """What `as_of` means: an RFC 3339 time, a day, or a tree size (of the newest shard, or `SHARD:SIZE`).
 
     Raises MalformedInputError.
@@ -57,16 +57,31 @@ def _read_moment(connection: Connection, namespace_id: int, text: str) -> Moment
     return Moment(time=format_time(moment.astimezone(UTC)))
 
 
+def read_time(connection: Connection, namespace_id: int, text: str) -> str:
+    """The time that `as_of` means; a tree size means that of the last of so many entries.
+
+    Raises MalformedInputError.
+    """
+    moment = read_moment(connection, namespace_id, text)
+    if moment.time is not None:
+        return moment.time
+    time = history.find_time_at(connection, namespace_id, moment)
+    if time is None:
+        message = "the log had no entry then, so there was no lineage; name a later size or a time"
+        raise MalformedInputError.at("/as_of", "bad_as_of", message)
+    return time
+
+
 def get_model(connection: Connection, namespace_id: int, name: str, as_of: str) -> Shown:
     """A registered model as it was."""
-    moment = _read_moment(connection, namespace_id, as_of)
+    moment = read_moment(connection, namespace_id, as_of)
     past = _model(connection, namespace_id, name, moment)
     return show(past, {"latest_version": history.find_last_number_at(connection, namespace_id, past.id, moment)})
 
 
 def get_version(connection: Connection, namespace_id: int, place: ByNumber | ByAlias, as_of: str) -> Shown:
     """A model version as it was; `latest` and aliases mean what they meant then."""
-    moment = _read_moment(connection, namespace_id, as_of)
+    moment = read_moment(connection, namespace_id, as_of)
     model = _model(connection, namespace_id, place.model if isinstance(place, ByAlias) else place.name, moment)
     name = model.value["model"]
     if isinstance(place, ByAlias):
@@ -85,21 +100,21 @@ def get_version(connection: Connection, namespace_id: int, place: ByNumber | ByA
 
 def get_dataset(connection: Connection, namespace_id: int, name: str, as_of: str) -> Shown:
     """A dataset as it was."""
-    moment = _read_moment(connection, namespace_id, as_of)
+    moment = read_moment(connection, namespace_id, as_of)
     row = reading.find_by_name(connection, Kind.DATASET, namespace_id, name)
     return show(_get(connection, namespace_id, row, moment, dataset_name(name)))
 
 
 def get_dataset_version(connection: Connection, namespace_id: int, place: ByNumber, as_of: str) -> Shown:
     """A dataset version as it was, by its number."""
-    moment = _read_moment(connection, namespace_id, as_of)
+    moment = read_moment(connection, namespace_id, as_of)
     row = reading.find_dataset_version(connection, namespace_id, place)
     return show(_get(connection, namespace_id, row, moment, f"dataset version {place.name}/{place.number or 'latest'}"))
 
 
 def get_by_id(connection: Connection, kind: Kind, namespace_id: int, record_id: UUID, as_of: str) -> Shown:
     """A run or deployment as it was."""
-    moment = _read_moment(connection, namespace_id, as_of)
+    moment = read_moment(connection, namespace_id, as_of)
     row = reading.find_by_id(connection, kind, namespace_id, record_id)
     return show(_get(connection, namespace_id, row, moment, f"{kind.value.replace('_', ' ')} with the id {record_id}"))
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 
 from studbook.storage.dialects import has_lateral_joins
+from studbook.storage.graph import not_succession
 from studbook.storage.listing import fetch_page
 from studbook.storage.reading import TABLES, columns
 from studbook.storage.tables import (
@@ -222,10 +223,12 @@ def _walk(*, upstream: bool, lateral: bool) -> sa.Select[Any]:
     near, far = ("target_id", "source_id") if upstream else ("source_id", "target_id")
     namespace: sa.BindParameter[int] = sa.bindparam("namespace")
     edge = [edges.c[near].label("near"), edges.c[far].label("far"), edges.c.relation, edges.c.role]
-    roots = sa.and_(edges.c.namespace_id == namespace, edges.c[near].in_(sa.bindparam("roots", expanding=True)))
+    # What the same job made before is no origin: nothing need have flowed.
+    edges_that_count = sa.and_(edges.c.namespace_id == namespace, not_succession(edges))
+    roots = sa.and_(edges_that_count, edges.c[near].in_(sa.bindparam("roots", expanding=True)))
     if not lateral:
         met = sa.select(*edge).where(roots).cte("met", recursive=True)
-        onward = sa.and_(edges.c.namespace_id == namespace, edges.c[near] == met.c.far)
+        onward = sa.and_(edges_that_count, edges.c[near] == met.c.far)
         met = met.union(sa.select(*edge).select_from(met.join(edges, onward)))
         named = sa.and_(ends.c.namespace_id == namespace, ends.c.id == met.c.far)
         whole = sa.select(met, ends.c.kind, ends.c.name).select_from(met.join(ends, named))
@@ -233,7 +236,7 @@ def _walk(*, upstream: bool, lateral: bool) -> sa.Select[Any]:
     known = edges.join(ends, sa.and_(ends.c.namespace_id == namespace, ends.c.id == edges.c[far]))
     every = [*edge, ends.c.kind, ends.c.name]
     met = sa.select(*every).select_from(known).where(roots).cte("met", recursive=True)
-    onward = sa.and_(edges.c.namespace_id == namespace, edges.c[near] == met.c.far)
+    onward = sa.and_(edges_that_count, edges.c[near] == met.c.far)
     step = sa.select(*every).select_from(known).where(onward).offset(sa.literal_column("0")).lateral("step")
     return sa.select(met.union(sa.select(*step.c).select_from(met.join(step, sa.true())))).limit(sa.bindparam("limit"))
 

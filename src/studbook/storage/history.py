@@ -105,6 +105,18 @@ def list_revisions(
     return {(row.subject_id, row.revision): row.id for row in connection.execute(statement)}
 
 
+def find_time_at(connection: Connection, namespace_id: int, moment: Moment) -> str | None:
+    """The time of the last event up to a moment."""
+    statement = (
+        sa.select(events.c.occurred_at)
+        .select_from(log_entries.join(events, _IN_LOG))
+        .where(log_entries.c.namespace_id == namespace_id, _until(moment))
+        .order_by(log_entries.c.shard.desc(), log_entries.c.entry_index.desc())
+        .limit(1)
+    )
+    return connection.execute(statement).scalar_one_or_none()
+
+
 def find_event_at(connection: Connection, namespace_id: int, subject_id: UUID, moment: Moment) -> AnyRow | None:
     """The last event of a record up to a moment; None when it did not exist then."""
     statement = _located().where(events.c.namespace_id == namespace_id, events.c.subject_id == subject_id, _until(moment))
@@ -165,6 +177,13 @@ def iter_heads(connection: Connection, namespace_id: int, moment: Moment, *, ste
         if len(rows) < step:
             return
         after = rows[-1].subject_id
+
+
+def find_heads(connection: Connection, namespace_id: int, event_ids: Collection[UUID]) -> dict[UUID, AnyRow]:
+    """When these events happened, what they were, and who made them, by id."""
+    c = events.c
+    statement = sa.select(c.id, c.occurred_at, c.action, c.actor).where(c.namespace_id == namespace_id, c.id.in_(list(event_ids)))
+    return {row.id: row for row in connection.execute(statement)}
 
 
 def find_head(connection: Connection, namespace_id: int, subject_id: UUID) -> AnyRow | None:

@@ -1,23 +1,17 @@
-"""Finding records: search, lineage, differences."""
+"""Finding records: search, and what differs between two."""
 
 from __future__ import annotations
 
 from typing import Annotated
-from urllib.parse import unquote
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from studbook.domain.names import parse_reference
 from studbook.filters.ordering import ORDER_LIMIT
-from studbook.http.answers import DiffAnswer, LineageAnswer, answered, json_response, page
+from studbook.http.answers import DiffAnswer, answered, json_response, page
 from studbook.http.auth import CurrentPaging, CurrentSession
 from studbook.http.schema_answers import FieldAnswer, SearchAnswer
-from studbook.services import reading
 from studbook.services.comparison import compare_versions
-from studbook.services.lineage.scene import Direction, View
-from studbook.services.lineage.scene import get_lineage as get_scene
-from studbook.services.lineage.walking import DEPTH_LIMIT, NODE_LIMIT
 from studbook.services.searching import catalogue, searching
 from studbook.services.searching.questions import Question
 
@@ -75,23 +69,6 @@ def list_fields(session: CurrentSession) -> Response:
     """Every field that a filter may name, with its type."""
     with session.database.read() as connection:
         return json_response(catalogue.list_fields(connection, session.namespace_id))
-
-
-@router.get("/lineage/{node:path}", responses=answered(LineageAnswer))
-def get_lineage(
-    session: CurrentSession,
-    node: Annotated[str, Path(max_length=2048, description="a reference, such as models/churn/versions/3")],
-    direction: Direction = Direction.BOTH,
-    depth: Annotated[int, Query(ge=0, le=DEPTH_LIMIT)] = 3,
-    limit: Annotated[int, Query(ge=1, le=NODE_LIMIT)] = 1000,
-) -> Response:
-    """What a record comes from and what came of it."""
-    # A resource name keeps its own percent-encoding; any other reference is decoded here.
-    text = node if node.startswith(("models/", "datasets/", "runs/", "deployments/")) else unquote(node)
-    with session.database.read() as connection:
-        root = reading.get_record(connection, session.namespace_id, parse_reference(text), text)
-        body = get_scene(connection, session.namespace_id, root, View(direction, depth, limit))
-    return json_response(body)
 
 
 @router.get("/diff", responses=answered(DiffAnswer))

@@ -15,6 +15,7 @@ from studbook.domain.names import Kind
 from studbook.domain.privacy import blanked
 from studbook.governance.evaluation import FactError
 from studbook.storage import governance as storage
+from studbook.storage.graph_health import list_pending_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -279,6 +280,12 @@ class Pedigree:
             for record, node in self._dataset_records
             if not record.get("digest")
         ]
+        own = [self.own] if self.own else []
+        for row in list_pending_of(self.connection, self.namespace_id, [*own, *self.nodes]):
+            path = self.nodes[row.record_id].path if row.record_id in self.nodes else []
+            found.append(
+                {"node": row.name, "reason": f"comes from {row.scheme}:{row.value}, which is not recorded", "path": path}
+            )
         for node in self._versions.values():
             held = self._sayings[node.id].artifacts
             if not held or any(not item["digest"] for item in held):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 
 from studbook.filters.tree import Direction
+from studbook.storage.graph import not_succession
 from studbook.storage.tables import lineage_edges, lineage_nodes
 
 if TYPE_CHECKING:
@@ -24,8 +25,12 @@ def select_related(namespace_id: int, related: Related) -> sa.Select[Any]:
     outwards = related.direction is Direction.UPSTREAM
     edges = lineage_edges
     near, far = (edges.c.source_id, edges.c.target_id) if outwards else (edges.c.target_id, edges.c.source_id)
-    walk = sa.select(far.label("id")).where(edges.c.namespace_id == namespace_id, near.in_(roots)).cte(recursive=True)
-    further = sa.select(far).where(edges.c.namespace_id == namespace_id, near == walk.c.id)
+    walk = (
+        sa.select(far.label("id"))
+        .where(edges.c.namespace_id == namespace_id, near.in_(roots), not_succession(edges))
+        .cte(recursive=True)
+    )
+    further = sa.select(far).where(edges.c.namespace_id == namespace_id, near == walk.c.id, not_succession(edges))
     walk = walk.union(further)
     return (
         sa.select(lineage_nodes.c.id.label("version_id"))
