@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from studbook.services.lineage.scene import edge_json
@@ -57,14 +56,15 @@ def _ways(
 ) -> tuple[list[list[BareId]], bool]:
     """At most so many ways, shortest first, and whether there are more.
 
-    A best-first search by length so far and distance left: each way that it completes is the shortest of those that are left.
+    A best-first search by length so far and distance left: each way that it completes is the shortest of those that are left, and
+    of ways that promise the same it goes on with the one it came furthest on.
     """
     ways: list[list[BareId]] = []
-    waiting: dict[int, deque[list[BareId]]] = {distances[start]: deque([[start]])}
+    waiting: dict[int, list[list[BareId]]] = {distances[start]: [[start]]}
     steps = 0
     while waiting:
         length = min(waiting)
-        way = waiting[length].popleft()
+        way = waiting[length].pop()
         if not waiting[length]:
             del waiting[length]
         if way[-1] == end:
@@ -74,7 +74,7 @@ def _ways(
             continue
         for node in onward.get(way[-1], ()):
             steps += 1
-            waiting.setdefault(len(way) + distances[node], deque()).append([*way, node])
+            waiting.setdefault(len(way) + distances[node], []).append([*way, node])
         if steps > _STEP_LIMIT:
             return ways, True
     return ways, False
