@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, TypeVar
 
 import sqlalchemy as sa
 
 from studbook.domain.lineage import Basis
-from studbook.storage.dialects import BareUuid, bare_id, has_lateral_joins
+from studbook.storage.dialects import bare_id, fetch_bare, has_lateral_joins, is_packed_in, pack_ids
 from studbook.storage.tables import (
     dataset_versions,
     lineage_edges,
@@ -22,7 +22,7 @@ from studbook.storage.tables import (
 AnyRow: TypeAlias = "Row[*tuple[Any, ...]]"
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from uuid import UUID
 
     from sqlalchemy.engine import Connection, Row
@@ -32,7 +32,20 @@ if TYPE_CHECKING:
 # Ids in one statement; SQLite takes 32,766 parameters, PostgreSQL 65,535.
 _CHUNK: Final = 5_000
 _NAMESPACE: Final[sa.BindParameter[int]] = sa.bindparam("namespace")
-_IDS: Final[sa.BindParameter[Any]] = sa.bindparam("ids", expanding=True, type_=BareUuid)
+_IDS: Final[sa.BindParameter[Any]] = sa.bindparam("ids", type_=sa.types.NullType())
+
+
+# The columns of an edge, in their order; ids as `bare_id` gives them.
+BareRow: TypeAlias = tuple[Any, ...]
+
+
+class BareNode(NamedTuple):
+    """A record in the graph."""
+
+    id: BareId
+    kind: str
+    name: str
+    generation: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,26 +88,20 @@ class Reach:
         )
 
 
-def find_edges(connection: Connection, namespace_id: int, ids: Collection[BareId], reach: Reach, limit: int) -> list[AnyRow]:
-    """The edges that lead into these nodes (upstream) or out of them, at most about `limit`: as `_columns` names them."""
-    statement = _level(reach.shape())
-    rows: list[AnyRow] = []
-    for chunk in _chunks(ids):
-        parameters = {"namespace": namespace_id, "ids": chunk, "limit": limit - len(rows), **reach.parameters()}
-        rows += connection.execute(statement, parameters).all()
-        if len(rows) >= limit:
-            break
-    return rows
+def find_edges(connection: Connection, namespace_id: int, ids: Collection[BareId], reach: Reach, limit: int) -> list[BareRow]:
+    """The edges that lead into these nodes (upstream) or out of them, at most `limit`; rows as `_columns` names them."""
+    parameters = {"namespace": namespace_id, "ids": pack_ids(ids), "limit": limit, **reach.parameters()}
+    return fetch_bare(connection, _level(reach.shape()), parameters)
 
 
-def walk(connection: Connection, namespace_id: int, roots: Collection[BareId], reach: Reach, limit: int) -> Sequence[AnyRow]:
+def walk(connection: Connection, namespace_id: int, roots: Collection[BareId], reach: Reach, limit: int) -> list[BareRow]:
     """All edges on all ways from these nodes, nearest first, at most `limit`.
 
     One statement for the whole way, since a level each would take as many as a long pedigree has.
     """
     statement = _walk(reach.shape(), lateral=has_lateral_joins(connection))
-    parameters = {"namespace": namespace_id, "ids": list(roots), "limit": limit, **reach.parameters()}
-    return connection.execute(statement, parameters).all()
+    parameters = {"namespace": namespace_id, "ids": pack_ids(roots), "limit": limit, **reach.parameters()}
+    return fetch_bare(connection, statement, parameters)
 
 
 def _columns(table: sa.Table, reach: Reach) -> list[sa.ColumnElement[Any]]:
@@ -139,7 +146,7 @@ def not_succession(table: sa.Table | sa.FromClause) -> sa.ColumnElement[bool]:
 @functools.cache
 def _level(reach: Reach) -> sa.Select[Any]:
     selects = [
-        sa.select(*_columns(table, reach)).where(_conditions(table, reach), table.c[reach.anchor].in_(_IDS))
+        sa.select(*_columns(table, reach)).where(_conditions(table, reach), is_packed_in(table.c[reach.anchor], _IDS))
         for table in _tables(reach)
     ]
     names = [reach.anchor, reach.far, *(() if reach.ends_only else ("relation", "role", "basis"))]
@@ -156,7 +163,9 @@ def _walk(reach: Reach, *, lateral: bool) -> sa.Select[Any] | sa.CompoundSelect[
     With lateral joins each node is looked up by itself: a planner that has not counted the edges yet reads all of them for each
     level. SQLite goes from row to row anyway.
     """
-    roots = sa.select(lineage_nodes.c.id).where(lineage_nodes.c.namespace_id == _NAMESPACE, lineage_nodes.c.id.in_(_IDS))
+    roots = sa.select(lineage_nodes.c.id).where(
+        lineage_nodes.c.namespace_id == _NAMESPACE, is_packed_in(lineage_nodes.c.id, _IDS)
+    )
     met = roots.cte("met", recursive=True)
     if lateral:
         onward = _looked_up(reach, met, lambda table: [table.c[reach.far].label("id")])
@@ -202,18 +211,17 @@ _NODES: Final = sa.select(lineage_nodes.c.id, lineage_nodes.c.kind, lineage_node
 )
 
 
-def find_bare_nodes(connection: Connection, namespace_id: int, ids: Iterable[BareId]) -> dict[BareId, AnyRow]:
-    """The nodes of these ids, however many: id, kind, name, generation."""
-    found: dict[BareId, AnyRow] = {}
-    for chunk in _chunks(list(ids)):
-        for row in connection.execute(_BARE_NODES, {"namespace": namespace_id, "ids": chunk}):
-            found[row[0]] = row
-    return found
+def find_bare_nodes(connection: Connection, namespace_id: int, ids: Collection[BareId]) -> dict[BareId, BareNode]:
+    """The nodes of these ids, however many."""
+    if not ids:
+        return {}
+    rows = fetch_bare(connection, _BARE_NODES, {"namespace": namespace_id, "ids": pack_ids(ids)})
+    return {row[0]: BareNode(*row) for row in rows}
 
 
 _BARE_NODES: Final = sa.select(
     bare_id(lineage_nodes.c.id).label("id"), lineage_nodes.c.kind, lineage_nodes.c.name, lineage_nodes.c.generation
-).where(lineage_nodes.c.namespace_id == _NAMESPACE, lineage_nodes.c.id.in_(_IDS))
+).where(lineage_nodes.c.namespace_id == _NAMESPACE, is_packed_in(lineage_nodes.c.id, _IDS))
 
 
 _Id = TypeVar("_Id")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from studbook.domain.names import Kind
     from studbook.services.lineage.walking import Walk
     from studbook.storage.dialects import BareId
-    from studbook.storage.graph import AnyRow
+    from studbook.storage.graph import BareNode, BareRow
     from studbook.storage.references import Found
 
 # How an edge is called that stands for ways through records that are not shown.
@@ -82,12 +82,12 @@ def get_lineage(connection: Connection, namespace_id: int, root: Found, view: Vi
     }
 
 
-def _edges_between(walk: Walk, nodes: Mapping[BareId, AnyRow]) -> list[JsonObject]:
+def _edges_between(walk: Walk, nodes: Mapping[BareId, BareNode]) -> list[JsonObject]:
     names = {node: row.name for node, row in nodes.items()}
     return [edge_json(row, names) for row in walk.edges.values() if row[0] in names and row[1] in names]
 
 
-def _contracted(walk: Walk, nodes: Mapping[BareId, AnyRow], shown: Mapping[BareId, AnyRow]) -> list[JsonObject]:
+def _contracted(walk: Walk, nodes: Mapping[BareId, BareNode], shown: Mapping[BareId, BareNode]) -> list[JsonObject]:
     """The edges between shown nodes, and one for each way from one to another through nodes that are not shown."""
     names = {node: row.name for node, row in nodes.items()}
     edges = [edge_json(row, names) for row in walk.edges.values() if row[0] in shown and row[1] in shown]
@@ -112,11 +112,11 @@ def _contracted(walk: Walk, nodes: Mapping[BareId, AnyRow], shown: Mapping[BareI
     return edges
 
 
-def _node(row: AnyRow, distance: int) -> JsonObject:
+def _node(row: BareNode, distance: int) -> JsonObject:
     return {"id": id_text(row[0]), "kind": row[1], "name": row[2], "generation": row[3], "distance": distance}
 
 
-def edge_json(row: AnyRow, names: Mapping[BareId, str]) -> JsonObject:
+def edge_json(row: BareRow, names: Mapping[BareId, str]) -> JsonObject:
     """An edge as an answer shows it."""
     source, target, relation, role, basis, run, event, since, until = row
     return {

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from studbook.storage.dialects import BareId
-    from studbook.storage.graph import AnyRow, Reach
+    from studbook.storage.graph import BareRow, Reach
 
 DEPTH_LIMIT: Final = 1000
 NODE_LIMIT: Final = 10_000
@@ -32,7 +32,7 @@ class Walk:
     root: BareId
     reach: Reach
     distances: dict[BareId, int] = field(default_factory=dict)
-    edges: dict[tuple[Any, ...], AnyRow] = field(default_factory=dict)
+    edges: dict[tuple[Any, ...], BareRow] = field(default_factory=dict)
     # More is there than depth or limit let it see.
     truncated: bool = False
 
@@ -40,7 +40,7 @@ class Walk:
         """Begin at the root."""
         self.distances[self.root] = 0
 
-    def ends(self, row: AnyRow) -> tuple[BareId, BareId]:
+    def ends(self, row: BareRow) -> tuple[BareId, BareId]:
         """The near and the far end of an edge."""
         return (row[1], row[0]) if self.reach.upstream else (row[0], row[1])
 
@@ -76,9 +76,9 @@ def follow(connection: Connection, namespace_id: int, root: UUID, reach: Reach, 
     return walk
 
 
-def _take_whole(walk: Walk, rows: Sequence[AnyRow], depth: int, limit: int) -> None:
+def _take_whole(walk: Walk, rows: Sequence[BareRow], depth: int, limit: int) -> None:
     """Take all edges on the ways from the root, and reckon the distances."""
-    leading: dict[BareId, list[AnyRow]] = {}
+    leading: dict[BareId, list[BareRow]] = {}
     near = 1 if walk.reach.upstream else 0
     for row in rows:
         leading.setdefault(row[near], []).append(row)
@@ -91,7 +91,7 @@ def _take_whole(walk: Walk, rows: Sequence[AnyRow], depth: int, limit: int) -> N
     walk.truncated = walk.truncated or any(node in leading for node in frontier)
 
 
-def _advance(walk: Walk, rows: Iterable[AnyRow], distance: int, limit: int, edge_limit: int) -> list[BareId]:
+def _advance(walk: Walk, rows: Iterable[BareRow], distance: int, limit: int, edge_limit: int) -> list[BareId]:
     """Take the edges of one level into the walk; returns the nodes met for the first time."""
     fresh: list[BareId] = []
     distances, edges, far = walk.distances, walk.edges, 0 if walk.reach.upstream else 1
