@@ -72,7 +72,9 @@ def test_depth_and_limit_say_when_more_is_there(family: httpx.Client) -> None:
         answer = get(family, "models/merged/versions/1", direction="upstream", depth=depth, limit=2)
         assert (len(answer["nodes"]), answer["truncated"]) == (3, True)
     bare = get(family, "models/merged/versions/1", depth=1000, edges=False)
-    assert (bare["edges"], len(bare["nodes"])) == ([], 7)
+    assert (bare["edges"], len(bare["nodes"]), bare["truncated"]) == ([], 7, False)
+    few = get(family, "models/merged/versions/1", depth=1000, edges=False, limit=2, direction="upstream")
+    assert (names(few)[0], len(few["nodes"]), few["truncated"]) == ("merged", 3, True)
 
 
 def test_a_walk_by_levels_and_one_in_a_single_statement_see_the_same(family: httpx.Client) -> None:

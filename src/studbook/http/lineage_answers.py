@@ -10,13 +10,13 @@ from studbook.http.answers import DrawnEdgeAnswer, EventAnswer  # noqa: TC001 - 
 
 
 class NodeAnswer(BaseModel):
-    """A node of the lineage graph; `distance` is negative upstream of the root."""
+    """A node of the lineage graph; `distance` is negative upstream of the root, and null where it was not reckoned."""
 
     id: str
     kind: str
     name: str
     generation: int
-    distance: int
+    distance: int | None
 
 
 class EdgeAnswer(BaseModel):

@@ -158,36 +158,59 @@ def _level(reach: Reach) -> sa.Select[Any]:
 
 @functools.cache
 def _walk(reach: Reach, *, lateral: bool) -> sa.Select[Any] | sa.CompoundSelect[Any]:
-    """The statement of `walk`.
-
-    With lateral joins each node is looked up by itself: a planner that has not counted the edges yet reads all of them for each
-    level. SQLite goes from row to row anyway.
-    """
-    roots = sa.select(lineage_nodes.c.id).where(
-        lineage_nodes.c.namespace_id == _NAMESPACE, is_packed_in(lineage_nodes.c.id, _IDS)
-    )
-    met = roots.cte("met", recursive=True)
+    """The statement of `walk`."""
+    met = _met(reach, lateral=lateral)
     if lateral:
-        onward = _looked_up(reach, met, lambda table: [table.c[reach.far].label("id")])
-        met = met.union(sa.select(onward.c.id).select_from(met.join(onward, sa.true())))
         edge = _looked_up(reach, met, lambda table: _columns(table, reach))
         return sa.select(*edge.c).select_from(met.join(edge, sa.true())).limit(sa.bindparam("limit"))
-    tables = _tables(reach)
-    met = met.union(
-        *(
-            sa.select(table.c[reach.far]).select_from(
-                met.join(table, sa.and_(_conditions(table, reach), table.c[reach.anchor] == met.c.id))
-            )
-            for table in tables
-        )
-    )
     edges = [
         sa.select(*_columns(table, reach)).select_from(
             met.join(table, sa.and_(_conditions(table, reach), table.c[reach.anchor] == met.c.id))
         )
-        for table in tables
+        for table in _tables(reach)
     ]
     return (sa.union_all(*edges) if len(edges) > 1 else edges[0]).limit(sa.bindparam("limit"))
+
+
+def reach_nodes(connection: Connection, namespace_id: int, root: BareId, reach: Reach, limit: int) -> list[BareNode]:
+    """The record itself and all that is reached from it, at most `limit`, without regard to how far it is."""
+    statement = _reach_nodes(reach.shape(), lateral=has_lateral_joins(connection))
+    parameters = {"namespace": namespace_id, "ids": pack_ids([root]), "limit": limit, **reach.parameters()}
+    return [BareNode(*row) for row in fetch_bare(connection, statement, parameters)]
+
+
+@functools.cache
+def _reach_nodes(reach: Reach, *, lateral: bool) -> sa.Select[Any]:
+    met = _met(reach, lateral=lateral)
+    node = lineage_nodes.c
+    columns = [bare_id(node.id).label("id"), node.kind, node.name, node.generation]
+    known = sa.and_(node.namespace_id == _NAMESPACE, node.id == met.c.id)
+    if lateral:
+        found = sa.select(*columns).where(known).offset(sa.literal_column("0")).lateral()
+        return sa.select(*found.c).select_from(met.join(found, sa.true())).limit(sa.bindparam("limit"))
+    return sa.select(*columns).select_from(met.join(lineage_nodes, known)).limit(sa.bindparam("limit"))
+
+
+def _met(reach: Reach, *, lateral: bool) -> sa.CTE:
+    """The ids of all nodes that are reached.
+
+    With lateral joins each node is looked up by itself: a planner that has not counted the edges yet reads all of them for each
+    level. SQLite goes from row to row anyway.
+    """
+    nodes = lineage_nodes.c
+    roots = sa.select(nodes.id).where(nodes.namespace_id == _NAMESPACE, is_packed_in(nodes.id, _IDS))
+    met = roots.cte("met", recursive=True)
+    if lateral:
+        onward = _looked_up(reach, met, lambda table: [table.c[reach.far].label("id")])
+        return met.union(sa.select(onward.c.id).select_from(met.join(onward, sa.true())))
+    return met.union(
+        *(
+            sa.select(table.c[reach.far]).select_from(
+                met.join(table, sa.and_(_conditions(table, reach), table.c[reach.anchor] == met.c.id))
+            )
+            for table in _tables(reach)
+        )
+    )
 
 
 def _looked_up(reach: Reach, met: sa.CTE, columns: Callable[[sa.Table], list[sa.ColumnElement[Any]]]) -> sa.FromClause:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
-from studbook.services.lineage.walking import follow
+from studbook.services.lineage.walking import DEPTH_LIMIT, follow
 from studbook.storage import graph
-from studbook.storage.dialects import id_text
+from studbook.storage.dialects import bare, id_text
 from studbook.storage.graph import Reach
 
 if TYPE_CHECKING:
@@ -54,8 +55,11 @@ class View:
 def get_lineage(connection: Connection, namespace_id: int, root: Found, view: View) -> JsonObject:
     """The nodes within `depth` edges of the root, nearest first, and the edges walked.
 
-    `truncated` is true when depth or limit left something out. Distances are negative upstream.
+    `truncated` is true when depth or limit left something out. Distances are negative upstream. Who wants everything and no edges
+    gets the nodes by generation, nearest first, without distances: that takes half the time.
     """
+    if not view.edges and view.depth == DEPTH_LIMIT:
+        return _everything(connection, namespace_id, root, view)
     walks = []
     for upstream, other in ((True, Direction.DOWNSTREAM), (False, Direction.UPSTREAM)):
         if view.direction is not other:
@@ -80,6 +84,31 @@ def get_lineage(connection: Connection, namespace_id: int, root: Found, view: Vi
         "depth": view.depth,
         "as_of": view.as_of,
     }
+
+
+def _everything(connection: Connection, namespace_id: int, root: Found, view: View) -> JsonObject:
+    nodes: dict[BareId, BareNode] = {}
+    truncated = False
+    for upstream, other in ((True, Direction.DOWNSTREAM), (False, Direction.UPSTREAM)):
+        if view.direction is not other:
+            reach = Reach(upstream, view.relations, view.as_of)
+            found = graph.reach_nodes(connection, namespace_id, bare(connection, root.id), reach, view.limit + 2)
+            # The root is one of them.
+            truncated = truncated or len(found) > view.limit + 1
+            nodes |= {node.id: node for node in sorted(found[: view.limit + 1], key=_GENERATION, reverse=upstream)}
+    shown = [node for node in nodes.values() if not view.kinds or node.kind in view.kinds or node.name == root.name]
+    return {
+        "root": root.name,
+        "nodes": [_node(node, 0 if node.name == root.name else None) for node in shown],
+        "edges": [],
+        "truncated": truncated,
+        "direction": view.direction.value,
+        "depth": view.depth,
+        "as_of": view.as_of,
+    }
+
+
+_GENERATION: Final = attrgetter("generation")
 
 
 def _edges_between(walk: Walk, nodes: Mapping[BareId, BareNode]) -> list[JsonObject]:
@@ -112,7 +141,7 @@ def _contracted(walk: Walk, nodes: Mapping[BareId, BareNode], shown: Mapping[Bar
     return edges
 
 
-def _node(row: BareNode, distance: int) -> JsonObject:
+def _node(row: BareNode, distance: int | None) -> JsonObject:
     return {"id": id_text(row[0]), "kind": row[1], "name": row[2], "generation": row[3], "distance": distance}
 
 
