@@ -25,7 +25,7 @@ _ExitCode = Annotated[bool, typer.Option("--exit-code", help="Exit with 1 if the
 
 # An environment may differ in hundreds of packages.
 _ROWS: Final = 20
-_NAMES: Final = ("from", "to")
+_NAMES: Final = ("from", "to", "causes")
 
 
 @app.command()
@@ -56,6 +56,8 @@ def _show(difference: Mapping[str, Any], sections: Mapping[str, Any], rows: int 
     console.print(screen.line(*names))
     if not sections:
         console.print("No differences.")
+    if difference.get("causes"):
+        console.print(screen.line(("what could be the cause: ", screen.QUIET), ", ".join(difference["causes"])))
     for name, part in sections.items():
         console.print()
         console.print(screen.styled(name.capitalize(), screen.HEADING))

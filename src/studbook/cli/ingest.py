@@ -180,6 +180,8 @@ def _show_result(name: str, result: Ingested) -> None:
             facts.add_row(screen.styled("lineage", screen.QUIET), screen.styled(words))
     if result.edges:
         facts.add_row(screen.styled("lineage", screen.QUIET), f"{plural(len(result.edges), 'edge')} drawn")
+    if result.links:
+        facts.add_row(screen.styled("lineage", screen.QUIET), f"{plural(len(result.links), 'edge')} drawn to what waited")
     if facts.row_count:
         screen.output().print(screen.indented(facts, 4))
     for warning in result.warnings:

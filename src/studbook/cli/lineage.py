@@ -32,6 +32,13 @@ _Depth = Annotated[int, typer.Option("--depth", min=0, max=1000, help="How many 
 _Limit = Annotated[int, typer.Option("--limit", min=1, max=10_000, help="At most so many records in each direction.")]
 _Runs = Annotated[bool, typer.Option("--runs", help="Show runs too, between their inputs and outputs.")]
 
+_Relations = Annotated[list[str] | None, typer.Option("--relation", help="Follow this relation alone; may be given again.")]
+_Kinds = Annotated[
+    list[str] | None,
+    typer.Option("--kind", help="Show these records, walk through others: model_version, dataset_version, run, deployment."),
+]
+_AsOf = Annotated[str | None, typer.Option("--as-of", metavar="TIME", help="As it was: at a time, or with so many log entries.")]
+
 
 @app.command()
 def lineage(
@@ -42,11 +49,22 @@ def lineage(
     depth: _Depth = DEPTH,
     limit: _Limit = _NODES,
     runs: _Runs = False,
+    relations: _Relations = None,
+    kinds: _Kinds = None,
+    as_of: _AsOf = None,
     as_json: AsJson = False,
 ) -> None:
     """Draw the lineage of a record as a tree; a record that stands in several places is drawn out once."""
     with open_registry(context) as registry:
-        graph = registry.lineage(reference, direction=direction.value, depth=depth, limit=limit)
+        graph = registry.lineage(
+            reference,
+            direction=direction.value,
+            depth=depth,
+            limit=limit,
+            relations=relations or (),
+            kinds=kinds or (),
+            as_of=as_of,
+        )
         if as_json:
             screen.write_json(graph.raw)
             return

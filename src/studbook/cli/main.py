@@ -62,6 +62,7 @@ COMMANDS: Final[dict[str, dict[str, Entry]]] = {
         "search": Entry("search", "Find model versions by words and by a filter."),
         "export": Entry("export", "Write all that a search finds into a file."),
         "lineage": Entry("lineage", "Draw the lineage of a record as a tree."),
+        "graph": Entry("tracing", "Ask the lineage: why, by which way, what would be reached; declare and withdraw edges."),
         "diff": Entry("diff", "Compare two model versions."),
         "resolve": Entry("resolve", "Say which records carry an identifier, or each of several."),
         "whatis": Entry("whatis", "Say which model versions and dataset versions files on this machine are."),

@@ -18,6 +18,9 @@ from studbook.client.names import path_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    # Of a parameter with several values each is sent; None is left out.
+    Query = Mapping[str, str | int | list[str] | None]
+
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 Wait = Literal["proof", "none"]
 
@@ -77,7 +80,7 @@ class Connection:
         path: Sequence[str] | str,
         *,
         body: Body | None = None,
-        params: Mapping[str, str | int | None] | None = None,
+        params: Query | None = None,
         headers: Mapping[str, str] | None = None,
         safe_to_repeat: bool = False,
     ) -> Any:  # noqa: ANN401 - any JSON value
@@ -91,7 +94,7 @@ class Connection:
         response = self._send(request, safe_to_repeat=safe_to_repeat or method in _IDEMPOTENT)
         return self._read(response)
 
-    def content(self, path: Sequence[str], params: Mapping[str, str | int | None] | None = None) -> bytes:
+    def content(self, path: Sequence[str] | str, params: Query | None = None) -> bytes:
         """The bytes of an answer that is not JSON, such as a receipt.
 
         Raises UnreachableError, RefusedError.
@@ -101,7 +104,7 @@ class Connection:
             self._read(response)
         return response.content
 
-    def pieces(self, path: Sequence[str], params: Mapping[str, str | int | None] | None = None) -> Iterator[bytes]:
+    def pieces(self, path: Sequence[str], params: Query | None = None) -> Iterator[bytes]:
         """The bytes of a long answer as they arrive; the request is sent when the first are asked for.
 
         Raises UnreachableError, also when the answer breaks off, and RefusedError.
@@ -132,7 +135,7 @@ class Connection:
         response = self._send(request, safe_to_repeat=True)
         return None if response.status_code == _NOT_MODIFIED else self._read(response)
 
-    def pages(self, path: Sequence[str], params: Mapping[str, str | int | None] | None = None) -> Iterator[dict[str, Any]]:
+    def pages(self, path: Sequence[str], params: Query | None = None) -> Iterator[dict[str, Any]]:
         """Every entry of a list, page after page."""
         query = dict(params or {})
         while True:
@@ -158,7 +161,7 @@ class Connection:
         method: Method,
         path: Sequence[str] | str,
         body: Body | None,
-        params: Mapping[str, str | int | None] | None,
+        params: Query | None,
         headers: Mapping[str, str] | None,
     ) -> httpx.Request:
         below = path if isinstance(path, str) else path_of(path)

@@ -121,19 +121,20 @@ ParentLike = str | Registration | ModelVersion | Mapping[str, str]
 SchemaLike = str | SchemaChoice | Mapping[str, Any]
 
 
-def parent_entries(parents: ParentLike | Iterable[ParentLike], relation: str | None) -> list[dict[str, str]]:
+def parent_entries(parents: ParentLike | Iterable[ParentLike], relation: str | None) -> list[dict[str, Any]]:
     """The `parents` of a document, each once; `relation` is for those that bring none.
 
-    `parents` is one parent or several: references, Registrations, ModelVersions, or mappings with `ref` and `relation`.
+    `parents` is one parent or several: references, Registrations, ModelVersions, or mappings with `ref` and `relation`; one with
+    `external` may be an identifier that nothing carries yet.
     Raises TypeError for what refers to no version.
     """
     several = [parents] if isinstance(parents, str | Registration | ModelVersion | Mapping) else parents
-    found: dict[tuple[str, str | None], dict[str, str]] = {}
+    found: dict[tuple[str, str | None], dict[str, Any]] = {}
     for parent in several:
         entry = parent if isinstance(parent, Mapping) else {"ref": _reference_of(parent)}
         own = entry.get("relation") or relation
         ref = _reference_of(entry.get("ref"))
-        found[ref, own] = {"ref": ref, **({"relation": own} if own else {})}
+        found[ref, own] = {**entry, "ref": ref, **({"relation": own} if own else {})}
     return list(found.values())
 
 

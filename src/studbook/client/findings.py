@@ -1,50 +1,17 @@
-"""What a registry answers that is not a record: lineage, a comparison, the outcome of a write."""
+"""What a registry answers that is not a record: a comparison, the outcome of a write."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from studbook.client.answers import Record, reads, reads_many
+from studbook.client.answers import TEXTS, Record, reads, reads_many
 from studbook.client.errors import Notice, RefusedError, refusal
+from studbook.client.graph import Edge
 from studbook.client.records import DatasetUse, Link, ModelVersion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-
-@dataclass(frozen=True, kw_only=True)
-class LineageNode(Record):
-    """A record in the graph: `distance` from the root in edges, negative upstream; `generation` from the first ancestor."""
-
-    id: str = ""
-    kind: str = ""
-    name: str = ""
-    title: str | None = None
-    distance: int = 0
-    generation: int = 0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Edge(Record):
-    """An edge of the lineage graph between two names, in the direction of time."""
-
-    source: str = ""
-    target: str = ""
-    relation: str = ""
-    role: str | None = None
-    run: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Lineage(Record):
-    """The graph around a record; `truncated` says that depth or limit left something out."""
-
-    root: str = ""
-    nodes: tuple[LineageNode, ...] = field(default=(), metadata=reads_many(LineageNode))
-    edges: tuple[Edge, ...] = field(default=(), metadata=reads_many(Edge))
-    truncated: bool = False
-    depth: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,10 +25,14 @@ class Changes(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Difference(Record):
-    """What differs from the version `from_` to the version `to`; metrics are keyed by name and what they were measured on."""
+    """What differs from the version `from_` to the version `to`; metrics are keyed by name and what they were measured on.
+
+    `causes` names what could be the reason of other metrics: datasets, code, parameters, environment, seed, parents.
+    """
 
     from_: str = field(default="", metadata={"key": "from"})
     to: str = ""
+    causes: tuple[str, ...] = field(default=(), metadata=TEXTS)
     parameters: Changes = field(default_factory=Changes, metadata=reads(Changes))
     metrics: Changes = field(default_factory=Changes, metadata=reads(Changes))
     datasets: Changes = field(default_factory=Changes, metadata=reads(Changes))
@@ -95,13 +66,14 @@ _NOTICES = {"read": lambda entries: tuple(Notice.read(entry) for entry in entrie
 
 @dataclass(frozen=True, kw_only=True)
 class Ingested(Record):
-    """What an ingestion document became."""
+    """What an ingestion document became; `links` are edges drawn to records that had waited for what it brought."""
 
     model: CreatedLink | None = field(default=None, metadata=reads(CreatedLink))
     version: CreatedLink | None = field(default=None, metadata=reads(CreatedLink))
     run: CreatedLink | None = field(default=None, metadata=reads(CreatedLink))
     datasets: tuple[DatasetUse, ...] = field(default=(), metadata=reads_many(DatasetUse))
     edges: tuple[Edge, ...] = field(default=(), metadata=reads_many(Edge))
+    links: tuple[Edge, ...] = field(default=(), metadata=reads_many(Edge))
     events: tuple[EventLink, ...] = field(default=(), metadata=reads_many(EventLink))
     warnings: tuple[Notice, ...] = field(default=(), metadata=_NOTICES)
 
@@ -113,6 +85,7 @@ class Evaluated(Record):
     version: ModelVersion | None = field(default=None, metadata=reads(ModelVersion))
     run: Link | None = field(default=None, metadata=reads(Link))
     edges: tuple[Edge, ...] = field(default=(), metadata=reads_many(Edge))
+    links: tuple[Edge, ...] = field(default=(), metadata=reads_many(Edge))
     events: tuple[EventLink, ...] = field(default=(), metadata=reads_many(EventLink))
     warnings: tuple[Notice, ...] = field(default=(), metadata=_NOTICES)
 

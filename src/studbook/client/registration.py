@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from studbook.client.errors import Notice, StudbookError
-    from studbook.client.findings import Edge, EventLink
+    from studbook.client.findings import EventLink
+    from studbook.client.graph import Edge
 
 Status = Literal["stored", "spooled", "refused", "lost"]
 

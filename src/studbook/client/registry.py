@@ -17,6 +17,7 @@ from studbook.client.reading import RecordReads
 from studbook.client.run import Run
 from studbook.client.schemas import SchemaCalls
 from studbook.client.searching import Searches
+from studbook.client.tracing import LineageQuestions
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -26,7 +27,17 @@ if TYPE_CHECKING:
 
 
 class Registry(
-    RecordReads, Searches, Exports, Questions, LaterFacts, SchemaCalls, GovernanceCalls, AuditReads, LogCare, Ingestion
+    RecordReads,
+    Searches,
+    Exports,
+    Questions,
+    LineageQuestions,
+    LaterFacts,
+    SchemaCalls,
+    GovernanceCalls,
+    AuditReads,
+    LogCare,
+    Ingestion,
 ):
     """An open registry; made by `studbook.connect`. May be used from several threads.
 

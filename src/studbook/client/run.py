@@ -209,7 +209,8 @@ class Run:
         - `parents`: the versions it was made from: references (`churn/3`, `churn@champion`), Registrations,
           ModelVersions, or mappings `{"ref": …, "relation": …}`; `relation` is for those without their own:
           retrained-from (the default), finetuned-from, adapter-of, merged-from, quantized-from, distilled-from,
-          converted-from, calibrated-from.
+          converted-from, calibrated-from. With `"external": True` a mapping may name what is not recorded yet
+          (`huggingface:org/name`, `sha256:…`): it is linked when it arrives.
         - `description` and `tags` are the version's; `owners` (names, or `{"name", "email"}`) the model's, if it is new.
         - `schema`: the definition that the versions of the model, if it is new, must satisfy: its name, or a mapping with
           `name`, `min_version` and `max_version`.

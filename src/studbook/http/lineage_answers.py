@@ -94,7 +94,7 @@ class PathsAnswer(BaseModel):
     truncated: bool
 
 
-class CommonAncestorAnswer(BaseModel):
+class SharedAncestorAnswer(BaseModel):
     """A record that two others come from."""
 
     name: str
@@ -103,11 +103,11 @@ class CommonAncestorAnswer(BaseModel):
     nearest: bool
 
 
-class CommonAnswer(BaseModel):
+class SharedAnswer(BaseModel):
     """What two records have in common."""
 
     of: list[str]
-    ancestors: list[CommonAncestorAnswer]
+    ancestors: list[SharedAncestorAnswer]
     truncated: bool
 
 

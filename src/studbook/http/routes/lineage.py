@@ -14,7 +14,6 @@ from studbook.http.answers import answered, json_response
 from studbook.http.auth import CurrentSession, Session
 from studbook.http.bodies import body_of
 from studbook.http.lineage_answers import (
-    CommonAnswer,
     ExplanationAnswer,
     HealthAnswer,
     ImpactAnswer,
@@ -23,6 +22,7 @@ from studbook.http.lineage_answers import (
     LineageDiffAnswer,
     PathsAnswer,
     RedrawnAnswer,
+    SharedAnswer,
 )
 from studbook.http.receipts import Wait, WaitFor, written
 from studbook.http.routes import AsOf, body_schema
@@ -69,12 +69,12 @@ def find_paths(
         return json_response(paths.find_paths(connection, session.namespace_id, *ends, every=every, limit=limit, as_of=time))
 
 
-@router.get("/common", responses=answered(CommonAnswer))
-def find_common(session: CurrentSession, first: _Reference, second: _Reference, as_of: AsOf = None) -> Response:
+@router.get("/shared", responses=answered(SharedAnswer))
+def find_shared(session: CurrentSession, first: _Reference, second: _Reference, as_of: AsOf = None) -> Response:
     """What two records both come from, nearest first."""
     with session.database.read() as connection:
         ends = _record(connection, session, first), _record(connection, session, second)
-        return json_response(paths.find_common(connection, session.namespace_id, *ends, as_of=_time(connection, session, as_of)))
+        return json_response(paths.find_shared(connection, session.namespace_id, *ends, as_of=_time(connection, session, as_of)))
 
 
 @router.get("/diff", responses=answered(LineageDiffAnswer))

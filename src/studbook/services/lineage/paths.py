@@ -91,16 +91,16 @@ def _shown(connection: Connection, namespace_id: int, walk: Walk, ways: list[lis
     }
 
 
-def find_common(connection: Connection, namespace_id: int, first: Found, second: Found, *, as_of: str | None) -> JsonObject:
+def find_shared(connection: Connection, namespace_id: int, first: Found, second: Found, *, as_of: str | None) -> JsonObject:
     """What both records come from, nearest first; `nearest` marks those from which nothing else that is common comes."""
     reach = Reach(upstream=True, as_of=as_of, successions=False)
     walks = [
         follow(connection, namespace_id, record.id, reach, depth=DEPTH_LIMIT, limit=NODE_LIMIT) for record in (first, second)
     ]
     one, other = (walk.distances for walk in walks)
-    common = sorted(one.keys() & other.keys(), key=lambda node: (one[node] + other[node], node))
-    behind = set(_sources_of(walks, set(common)))
-    nodes = graph.find_bare_nodes(connection, namespace_id, common)
+    shared = sorted(one.keys() & other.keys(), key=lambda node: (one[node] + other[node], node))
+    behind = set(_sources_of(walks, set(shared)))
+    nodes = graph.find_bare_nodes(connection, namespace_id, shared)
     return {
         "of": [first.name, second.name],
         "ancestors": [
@@ -110,7 +110,7 @@ def find_common(connection: Connection, namespace_id: int, first: Found, second:
                 "distances": [one[node], other[node]],
                 "nearest": node not in behind,
             }
-            for node in common
+            for node in shared
             if node in nodes
         ],
         "truncated": any(walk.truncated for walk in walks),
