@@ -40,11 +40,11 @@ _PLACED: Final = frozenset(
 )  # fmt: skip
 
 
-def make_model_name(text: str) -> str:
-    """A name that a registered model may have, as near to the text as can be; `model` where nothing of it can stand."""
+def make_name(text: str) -> str:
+    """A name that a record may have, as near to the text as can be; `unnamed` where nothing of it can stand."""
     visible = "".join(char for char in unicodedata.normalize("NFC", text) if unicodedata.category(char) not in _INVISIBLE)
     name = visible.strip().lstrip("@").strip()[:_NAME_LIMIT].strip()
-    return name if name not in {"", ".", ".."} else "model"
+    return name if name not in {"", ".", ".."} else "unnamed"
 
 
 def draft_document(
@@ -61,11 +61,12 @@ def draft_document(
     come beside those that the folder says are its own, and in their place where they have the same scheme.
     """
     picture = findings.picture
+    roles = _list_datasets(picture)
     version: dict[str, Any] = {
         "description": picture.find("description") or picture.find("title"),
         "parents": list(_iter_parents(picture)),
         "parameters": {name[:_LABEL_LIMIT]: told.value for name, told in list(picture.parameters.items())[:_PARAMETERS] if name},
-        "metrics": [_draft_metric(measured) for measured, _ in picture.metrics[:_METRICS]],
+        "metrics": list(_iter_metrics(picture, roles)),
         "artifacts": list(_iter_artifacts(findings, uri_prefix)),
         "tags": _draft_tags(picture),
         "attributes": _draft_attributes(picture),
@@ -73,10 +74,10 @@ def draft_document(
     }
     document: dict[str, Any] = {
         "schema": INGEST_SCHEMA,
-        "model": {"name": model or make_model_name(findings.name)},
+        "model": {"name": model or make_name(findings.name)},
         "version": _filled(version),
     }
-    datasets = [_draft_dataset(name) for name in _list_datasets(picture)]
+    datasets = [_draft_dataset(name, role) for name, role in roles.items()]
     return {**document, "datasets": datasets} if datasets else document
 
 
@@ -99,15 +100,13 @@ def _find_reference(parent: Parentage) -> str | None:
     return f"huggingface:{name}@{revision}" if name and revision else f"huggingface:{name}" if name else None
 
 
-def _draft_metric(measured: Any) -> dict[str, Any]:  # noqa: ANN401 - a Measured
-    return _filled(
-        {
-            "name": measured.name[:_LABEL_LIMIT],
-            "value": measured.value,
-            "dataset": measured.dataset[:1024] if measured.dataset else None,
-            "split": measured.split[:_LABEL_LIMIT] if measured.split else None,
-        }
-    )
+def _iter_metrics(picture: Picture, roles: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    """The metrics; a dataset that one was measured on must stand in the document too, and the document has room for so many."""
+    for measured, _ in picture.metrics[:_METRICS]:
+        dataset = make_name(measured.dataset) if measured.dataset else None
+        if dataset is None or dataset in roles:
+            split = measured.split[:_LABEL_LIMIT] if measured.split else None
+            yield _filled({"name": measured.name[:_LABEL_LIMIT], "value": measured.value, "dataset": dataset, "split": split})
 
 
 def _iter_artifacts(findings: FolderFindings, uri_prefix: str | None) -> Iterator[dict[str, Any]]:
@@ -142,7 +141,7 @@ def _draft_attributes(picture: Picture) -> dict[str, Any]:
     library = picture.find("library")
     library_version = picture.find("library_version")
     python = picture.find("python")
-    datasets = _list_datasets(picture)
+    datasets = [{"dataset": name, "role": role} for name, role in _list_datasets(picture).items()]
     return _filled(
         {
             "license": to_spdx(license_) if license_ else None,
@@ -163,7 +162,7 @@ def _draft_attributes(picture: Picture) -> dict[str, Any]:
             "inputs": picture.find("inputs"),
             "outputs": picture.find("outputs"),
             "software": {"python": python} if python else None,
-            "data": {"datasets": [{"dataset": name, "role": "training"} for name in datasets]} if datasets else None,
+            "data": {"datasets": datasets} if datasets else None,
             "extra": _draft_extra(picture),
         }
     )
@@ -197,15 +196,17 @@ def _draft_identifiers(findings: FolderFindings, given: Mapping[str, str]) -> di
     return {**{scheme: told.value for scheme, told in from_files.items()}, **findings.identifiers, **given}
 
 
-def _list_datasets(picture: Picture) -> list[str]:
-    names = [make_model_name(told.value) for told in picture.datasets[:_DATASETS]]
-    return list(dict.fromkeys(names))
+def _list_datasets(picture: Picture) -> dict[str, str]:
+    """Each dataset once, with its role: what the model was trained on, and what else it was measured on."""
+    training = {make_name(told.value): "training" for told in picture.datasets}
+    measured = {make_name(measured.dataset): "evaluation" for measured, _ in picture.metrics if measured.dataset}
+    return dict(list({**training, **{name: role for name, role in measured.items() if name not in training}}.items())[:_DATASETS])
 
 
-def _draft_dataset(name: str) -> dict[str, Any]:
-    """A dataset by its name; where the Hub may know it, with its address there."""
-    dataset = {"name": name, "role": "training"}
-    return {**dataset, "uri": f"https://huggingface.co/datasets/{name}"} if find_hub_name(name) else dataset
+def _draft_dataset(name: str, role: str) -> dict[str, Any]:
+    """A dataset by its name, and its address on the Hub where the name is `org/name`; a bare word may be anybody's."""
+    dataset = {"name": name, "role": role}
+    return {**dataset, "uri": f"https://huggingface.co/datasets/{name}"} if "/" in name and find_hub_name(name) else dataset
 
 
 def _filled(part: dict[str, Any]) -> dict[str, Any]:
