@@ -46,6 +46,17 @@ def test_of_the_machine_that_trained_nothing_is_kept(tmp_path: Path) -> None:
     assert not {"machines", "data", "local_listen_port", "num_threads"} & found.parameters.keys()
 
 
+@pytest.mark.parametrize(
+    ("written", "value"), [("0.5", 0.5), ("1e-3", 0.001), ("-7", -7), ("1e999", "1e999"), ("9" * 40, "9" * 40), ("a b", "a b")]
+)
+def test_parameters_are_numbers_where_they_can_be_held(tmp_path: Path, written: str, value: object) -> None:
+    path = tmp_path / "model.txt"
+    path.write_text(LIGHTGBM.read_text().replace("[learning_rate: 0.2]", f"[learning_rate: {written}]"))
+    found = read_lightgbm(path, "model.txt")
+    assert found is not None
+    assert found.parameters["learning_rate"] == value
+
+
 @pytest.mark.parametrize("text", ["", "tree", "tree\nx=1\n", "trees\nversion=v4\n", "Some other text.\n"])
 def test_other_text_is_no_model(tmp_path: Path, text: str) -> None:
     (tmp_path / "x.txt").write_text(text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,13 @@ def test_a_broken_file_is_told_and_kept_and_the_others_are_read(tmp_path: Path) 
     assert len(found.files) == 2
 
 
+def test_without_a_reader_of_yaml_the_rest_is_read_and_it_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    found = read_folder(fill(tmp_path, config_json={"model_type": "bert"}, README_md="---\nlicense: mit\n---\n"))
+    assert "studbook[files]" in messages(found)["README.md"]
+    assert found.picture.find("model_type") == "bert"
+
+
 def test_a_single_file_is_read_as_if_alone(tmp_path: Path) -> None:
     found = read_model_file(FILES / "xgboost-3.2.0.ubj")
     assert (found.name, found.picture.formats, len(found.files)) == ("xgboost-3.2.0", ("xgboost",), 1)
@@ -247,6 +255,12 @@ def test_of_checkpoints_the_last_one_measures(tmp_path: Path) -> None:
     states = {f"checkpoint-{n}__trainer_state_json": {"global_step": n, "log_history": [{"loss": 1 / n}]} for n in (100, 200)}
     picture = read_folder(fill(tmp_path, **states)).picture
     assert [(measured.value, source) for measured, source in picture.metrics] == [(1 / 200, "checkpoint-200/trainer_state.json")]
+
+
+def test_hazards_are_told_in_text_that_can_be_stored(tmp_path: Path) -> None:
+    (tmp_path / "model_index.json").write_text('{"_class_name": "x", "\\ud800\\u0000": ["own", "Part"]}')
+    (hazard,) = read_folder(tmp_path).picture.hazards
+    assert hazard.place == "model_index.json#/?\ufffd"
 
 
 def test_hazards_of_all_files_are_gathered_once(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ Format: `GBDT::SaveModelToString` in `src/boosting/gbdt_model_text.cpp` of Light
 
 from __future__ import annotations
 
+import math
 import re
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,7 +22,7 @@ _BYTES: Final = 4 * 2**30
 _FEATURES: Final = 1000
 _PARAMETERS: Final = 300
 _PARAMETER: Final = re.compile(r"\[([^:\]]{1,100}): (.*)\]")
-_NUMBER: Final = re.compile(r"-?\d{1,15}|-?\d{1,30}(\.\d{1,30})?([eE][-+]?\d{1,3})?")
+_NUMBER: Final = re.compile(r"-?\d{1,15}|-?\d{1,30}(\.\d{1,30}([eE][-+]?\d{1,3})?|[eE][-+]?\d{1,3})", re.ASCII)
 # Of the machine that trained it: addresses, files, threads.
 _PRIVATE: Final = re.compile(
     r"data|valid|config|device_type|verbosity|time_out|num_threads|header|two_round|.*(file|gpu|machine|output_|input_|_port|_column).*"
@@ -92,7 +93,10 @@ def _iter_lines(path: Path, shown: str) -> Iterator[str]:
 def _read_value(text: str) -> str | int | float:
     if not _NUMBER.fullmatch(text):
         return text[:1000]
-    return float(text) if any(mark in text for mark in ".eE") else int(text[:16])
+    number = float(text)
+    if not math.isfinite(number):
+        return text
+    return number if any(mark in text for mark in ".eE") else int(text)
 
 
 def _read_count(text: str | None) -> int | None:

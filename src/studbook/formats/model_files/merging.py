@@ -9,7 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from studbook.formats.model_files.finding import Hazard
 from studbook.formats.model_files.hub import find_hub_name
+from studbook.formats.model_files.json_yaml import clean
 from studbook.formats.model_files.licenses import same_license
 from studbook.formats.model_files.walking import Warned
 from studbook.formats.model_files.weighing import Weighed, weigh
@@ -17,7 +19,7 @@ from studbook.formats.model_files.weighing import Weighed, weigh
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from studbook.formats.model_files.finding import Base, Finding, Hazard, Measured
+    from studbook.formats.model_files.finding import Base, Finding, Measured
 
 # The lower, the more a file's word counts; files nearer to the top of the folder come first among equals.
 _RANKS: Final = {
@@ -92,9 +94,14 @@ def merge(findings: Sequence[Finding]) -> tuple[Picture, tuple[Warned, ...]]:
         tags=tuple(dict.fromkeys(tag for each in ordered for tag in each.tags)),
         identifiers=_join((each.path, each.identifiers) for each in ordered),
         facts=_join((each.path, each.facts) for each in ordered),
-        hazards=tuple(dict.fromkeys(hazard for each in findings for hazard in each.hazards)),
+        hazards=tuple(dict.fromkeys(_clean(hazard) for each in findings for hazard in each.hazards)),
     )
     return picture, tuple(warnings)
+
+
+def _clean(hazard: Hazard) -> Hazard:
+    """The hazard in text that can be stored, whatever names a file gave it."""
+    return Hazard(clean(hazard.code), clean(hazard.place), clean(hazard.message))
 
 
 def _rank(finding: Finding) -> tuple[int, int, str]:
