@@ -251,6 +251,12 @@ def test_a_base_that_is_a_path_is_told_and_what_was_loaded_too(tmp_path: Path) -
     assert "org/other" in messages(found)["config.json"]
 
 
+def test_what_was_loaded_is_no_news_where_it_is_the_base(tmp_path: Path) -> None:
+    card = "---\nbase_model: Org/Base\n---\n"
+    found = read_folder(fill(tmp_path, README_md=card, config_json={"model_type": "x", "_name_or_path": "org/base"}))
+    assert not found.warnings
+
+
 def test_of_checkpoints_the_last_one_measures(tmp_path: Path) -> None:
     states = {f"checkpoint-{n}__trainer_state_json": {"global_step": n, "log_history": [{"loss": 1 / n}]} for n in (100, 200)}
     picture = read_folder(fill(tmp_path, **states)).picture
