@@ -1,8 +1,9 @@
-"""`studbook ingest`: documents from files, and lines from NDJSON files."""
+"""`studbook ingest`: documents from files, lines from NDJSON files, and folders of models."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import sys
 from dataclasses import dataclass, field
 from itertools import chain
@@ -15,6 +16,7 @@ from studbook.cli import screen
 from studbook.cli.documents import Form, guess_form, read_lines
 from studbook.cli.exits import Exit
 from studbook.cli.faults import CommandError, exit_code, print_fault
+from studbook.cli.ingest_folder import ModelOptions, draft_model, is_model, read_identifiers, show_findings
 from studbook.cli.options import AsJson, new_app
 from studbook.cli.session import open_registry
 from studbook.cli.text import plural, short_name
@@ -33,9 +35,24 @@ if TYPE_CHECKING:
 app = new_app()
 
 _Files = Annotated[
-    list[str], typer.Argument(metavar="FILE…", help="YAML, JSON or NDJSON (.ndjson, .jsonl) files; - for standard input.")
+    list[str],
+    typer.Argument(
+        metavar="FILE…",
+        help="YAML, JSON or NDJSON (.ndjson, .jsonl) documents, - for standard input; or folders of models, or model files.",
+    ),
 ]
 _FormOption = Annotated[Form | None, typer.Option("--format", help="What the files are, where their names do not tell.")]
+_Model = Annotated[
+    str | None, typer.Option("--model", metavar="NAME", help="The registered model of a folder; by default the folder's name.")
+]
+_Given = Annotated[
+    list[str] | None,
+    typer.Option("--identifier", metavar="SCHEME:VALUE", help="A name of the model of a folder elsewhere, again for each."),
+]
+_Prefix = Annotated[
+    str | None, typer.Option("--uri-prefix", metavar="URI", help="Where the files of a folder lie, such as s3://models/churn.")
+]
+_DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what a folder says, and register nothing.")]
 _Again = Annotated[bool, typer.Option("--again", help="Record a document even if the very same was recorded before.")]
 
 # Edges that follow from the run and datasets, which are named already.
@@ -51,6 +68,7 @@ class _Tally:
 
     as_json: bool
     again: bool
+    options: ModelOptions = field(default_factory=ModelOptions)
     recorded: int = 0
     faults: list[Exception] = field(default_factory=list)
 
@@ -76,26 +94,72 @@ def ingest(
     *,
     form: _FormOption = None,
     again: _Again = False,
+    model: _Model = None,
+    identifiers: _Given = None,
+    uri_prefix: _Prefix = None,
+    dry_run: _DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Record ingestion documents from files.
+    """Record ingestion documents from files, and versions from folders of models.
 
-    A document that was recorded before, to the letter, is not recorded twice. A file that is refused does not hold up
-    the next; exit code 6 says that some were refused. With --json, a line for each document.
+    Of a folder, or of a single model file, it is shown what its files say (format, architecture, license, bases, datasets,
+    metrics, and what would be a risk to load), and a version is registered with all of it. A document or a folder that was
+    recorded before, to the letter, is not recorded twice. What is refused does not hold up the next; exit code 6 says that
+    some were refused. With --json, a line for each document; with --dry-run too, the document that a folder makes.
     """
-    tally = _Tally(as_json, again)
+    tally = _Tally(as_json, again, ModelOptions(model, read_identifiers(identifiers or ()), uri_prefix, dry_run))
+    if dry_run:
+        for name in files:
+            _ingest_model(None, name, tally)
+        raise typer.Exit(tally.code)
     with open_registry(context) as registry:
         for name in files:
             try:
-                _ingest_file(registry, name, form, tally)
+                if form is None and is_model(name):
+                    _ingest_model(registry, name, tally)
+                else:
+                    _ingest_file(registry, name, form, tally)
             except (AuthenticationError, PermissionDeniedError, UnreachableError) as error:
                 _tell_fault(tally, name, error)
                 break
     raise typer.Exit(tally.code)
 
 
+def _ingest_model(registry: Registry | None, name: str, tally: _Tally) -> None:
+    """Show what a folder or a model file says and, with a registry, register it."""
+    try:
+        drafted = draft_model(name, tally.options)
+        if not tally.as_json:
+            show_findings(drafted)
+        elif registry is None:
+            screen.write_json(drafted.document)
+        if registry is None:
+            tally.recorded += 1
+            return
+        content = json.dumps(drafted.document, sort_keys=True).encode()
+        result = registry.ingest(content, tally.key(content), media_type="application/json")
+    except (CommandError, RefusedError) as error:
+        if isinstance(error, AuthenticationError | PermissionDeniedError):
+            raise
+        _tell_fault(tally, name, error)
+    else:
+        _tell_recorded(tally, name, result)
+
+
+def _tell_recorded(tally: _Tally, name: str, result: Ingested) -> None:
+    tally.recorded += 1
+    if tally.as_json:
+        screen.write_json_line({"file": name, "status": 201, "result": result.raw})
+    else:
+        _show_result(name, result)
+
+
 def _ingest_file(registry: Registry, name: str, form: Form | None, tally: _Tally) -> None:
     try:
+        if tally.options.given:
+            raise CommandError(
+                "is a document; --model, --identifier and --uri-prefix are for folders and model files", Exit.USAGE
+            )
         with _opened(name) as file:
             head = [file.readline(), file.readline()]
             kind = form or guess_form(name, head[0], alone=not head[1])
@@ -112,11 +176,7 @@ def _ingest_file(registry: Registry, name: str, form: Form | None, tally: _Tally
             raise
         _tell_fault(tally, name, error)
     else:
-        tally.recorded += 1
-        if tally.as_json:
-            screen.write_json_line({"file": name, "status": 201, "result": result.raw})
-        else:
-            _show_result(name, result)
+        _tell_recorded(tally, name, result)
 
 
 def _ingest_lines(registry: Registry, name: str, lines: Iterator[bytes], tally: _Tally) -> None:
