@@ -267,3 +267,22 @@ def test_generations_make_room_below_what_waits(api: httpx.Client, registry: Reg
     with registry.database.read() as connection:
         reference = parse_reference("tuned/1")
         assert find_records(connection, 1, [reference])[reference][0].generation >= 1_000_000
+
+
+def test_a_name_without_a_commit_means_the_newest_with_one(api: httpx.Client) -> None:
+    """As in a family read from the cache of a hub: snapshots have commits, and model cards name no commit."""
+    first, second = (version("base", identifiers={"huggingface": f"org/base@{digit * 40}"}) for digit in "ab")
+    look_alike = version("other", identifiers={"huggingface": "org/base@home"})
+    ingest(api, version("early", external("huggingface:org/base")))
+    ingest(api, look_alike)
+    assert edges(api, "models/early/versions/1") == set()
+    ingest(api, first)
+    ingest(api, version("between", external("huggingface:org/base")))
+    ingest(api, second)
+    ingest(api, version("late", external("huggingface:org/base")))
+    ingest(api, version("exact", external(f"huggingface:org/base@{'a' * 40}")))
+    assert api.get("/resolve", params={"identifier": "huggingface:org/base"}).json()["items"][0]["name"].endswith("/2")
+    drawn = edges(api, "models/base/versions/1") | edges(api, "models/base/versions/2")
+    assert {(source[-1], target.split("/")[1]) for source, target, *_ in drawn} == {
+        ("1", "early"), ("1", "between"), ("2", "late"), ("1", "exact"),
+    }  # fmt: skip

@@ -109,11 +109,11 @@ def test_ways_without_number_are_not_all_walked(api: httpx.Client) -> None:
 
 
 def test_what_two_have_in_common(family: httpx.Client) -> None:
-    common = get(family, "common", first="left/1", second="right/1")
-    nearest = common["ancestors"][0]
+    shared = get(family, "shared", first="left/1", second="right/1")
+    nearest = shared["ancestors"][0]
     assert (nearest["name"], nearest["kind"], nearest["distances"]) == ("models/base/versions/1", "model_version", [1, 1])
-    assert [entry["nearest"] for entry in common["ancestors"]] == [True, False, False]
-    assert get(family, "common", first="base/1", second="merged/1")["ancestors"][0]["distances"] == [0, 2]
+    assert [entry["nearest"] for entry in shared["ancestors"]] == [True, False, False]
+    assert get(family, "shared", first="base/1", second="merged/1")["ancestors"][0]["distances"] == [0, 2]
 
 
 def test_the_impact_of_data_names_what_is_served_and_who_answers(family: httpx.Client) -> None:

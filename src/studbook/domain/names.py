@@ -159,13 +159,24 @@ class ByAlias:
 
 @dataclass(frozen=True, slots=True)
 class ByIdentifier:
-    """A record by a foreign identifier, a digest or a commit."""
+    """A record by a foreign identifier, a digest or a commit.
+
+    An identifier may end in a commit (`org/name@0c3f…`); without it the newest record of that name is meant.
+    """
 
     scheme: str
     value: str
 
 
 Reference = ById | ByName | ByNumber | ByAlias | ByIdentifier
+
+_AT_COMMIT: Final = re.compile(r"(.+)@[0-9a-f]{40}(?:[0-9a-f]{24})?")
+
+
+def strip_commit(value: str) -> str | None:
+    """The value of an identifier without the commit that it ends in; None where it ends in none."""
+    match = _AT_COMMIT.fullmatch(value)
+    return match[1] if match else None
 
 
 class BadReferenceError(ValueError):

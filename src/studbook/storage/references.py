@@ -18,6 +18,7 @@ from studbook.domain.names import (
     Reference,
     dataset_name,
     model_name,
+    strip_commit,
 )
 from studbook.storage.tables import (
     aliases,
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 MATCH_LIMIT: Final = 100
 # Fewer than the 32,766 parameters that a statement of SQLite may have.
 _IDS_AT_ONCE: Final = 10_000
+# Conditions that are joined by OR: an expression may be nested 1,000 deep in SQLite.
+_RANGES_AT_ONCE: Final = 100
 # Records that are found by name, and how they are called.
 NAMED: Final[dict[Kind, tuple[sa.Table, Callable[[str], str]]]] = {
     Kind.MODEL: (registered_models, model_name),
@@ -187,6 +190,7 @@ def _ids_by_identifier(
     )
     for scheme, value, record_id in connection.execute(statement):
         found[ByIdentifier(scheme, value)].append(record_id)
+    _add_newest(connection, namespace_id, found)
     digests = {f"sha256:{reference.value}": reference for reference in references if reference.scheme == "sha256"}
     commits = {reference.value: reference for reference in references if reference.scheme == "git"}
     for statement_of, keys in ((_by_digest, digests), (_by_commit, commits)):
@@ -194,6 +198,31 @@ def _ids_by_identifier(
             for key, record_id in connection.execute(statement_of(), {"namespace": namespace_id, "keys": list(keys)}):
                 found[keys[key]].append(record_id)
     return found
+
+
+def _add_newest(connection: Connection, namespace_id: int, found: dict[Reference, list[UUID]]) -> None:
+    """Where nothing has an identifier itself: the newest record that has it with a commit."""
+    missing = [
+        reference
+        for reference, ids in found.items()
+        if isinstance(reference, ByIdentifier) and not ids and reference.scheme not in {"sha256", "git"}
+    ]
+    columns = identifiers.c
+    for start in range(0, len(missing), _RANGES_AT_ONCE):
+        # In the order of code points, all that begins with `name@` lies between `name@` and `nameA`.
+        ranges = [
+            sa.and_(columns.scheme == each.scheme, columns.value > f"{each.value}@", columns.value < f"{each.value}A")
+            for each in missing[start : start + _RANGES_AT_ONCE]
+        ]
+        statement = (
+            sa.select(columns.scheme, columns.value, columns.record_id)
+            .where(columns.namespace_id == namespace_id, sa.or_(*ranges))
+            .order_by(columns.record_id)
+        )
+        for scheme, value, record_id in connection.execute(statement):
+            bare = strip_commit(value)
+            if bare is not None and (named := found.get(ByIdentifier(scheme, bare))) is not None:
+                named[:] = [record_id]
 
 
 @functools.cache

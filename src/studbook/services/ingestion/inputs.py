@@ -13,7 +13,7 @@ from studbook.domain.names import Kind, dataset_name, dataset_version_name, quot
 from studbook.domain.series import Series, sealed
 from studbook.services.edges import Edge, each_once, following
 from studbook.services.ingestion.planning import RUN_FIELDS
-from studbook.services.ingestion.resolution import Arrival, DatasetState, RunState, carrying, load_record
+from studbook.services.ingestion.resolution import Arrival, DatasetState, RunState, carrying, load_record, with_names
 from studbook.services.recording import heading
 from studbook.storage.facts import delete_details
 from studbook.storage.ingestion import DatasetRow, find_series, lock_runs
@@ -135,7 +135,7 @@ class InputStager:
         staged.edges += edges
         row = DatasetRow(version_id, number, part.digest, record, generation)
         self._resolution.add_dataset_version(name, row, found, part.identifiers)
-        carried = [*part.identifiers.items(), *([_carried(part.digest)] if part.digest else [])]
+        carried = [*with_names(part.identifiers), *([_carried(part.digest)] if part.digest else [])]
         self._resolution.arrivals.append(Arrival(found, self._recorder, carried))
         return found, True
 

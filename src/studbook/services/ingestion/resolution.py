@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from studbook.domain.canonical import read_canonical
-from studbook.domain.names import ById, ByIdentifier, ByNumber, Kind, Reference, parse_reference
+from studbook.domain.names import ById, ByIdentifier, ByNumber, Kind, Reference, parse_reference, strip_commit
 from studbook.services.schemas.contracts import Contract, find_choices, load_contracts
 from studbook.storage import ingestion as storage
 from studbook.storage.references import Found, find_records
@@ -229,9 +229,15 @@ class Resolution:
 
     def _add(self, found: Found, claims: dict[str, str]) -> None:
         self._found[ById(found.id)] = [found]
-        for scheme, value in claims.items():
-            self.claims[scheme, value] = found.id
+        self.claims |= dict.fromkeys(claims.items(), found.id)
+        for scheme, value in with_names(claims):
             self._found[ByIdentifier(scheme, value)] = [found]
+
+
+def with_names(identifiers: dict[str, str]) -> list[tuple[str, str]]:
+    """The identifiers, and those that end in a commit without it too."""
+    named = [(scheme, name) for scheme, value in identifiers.items() if (name := strip_commit(value))]
+    return [*identifiers.items(), *named]
 
 
 def carrying(digest: str) -> ByIdentifier:

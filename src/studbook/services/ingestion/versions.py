@@ -10,7 +10,7 @@ from studbook.domain.ids import new_id
 from studbook.domain.lineage import HEADROOM, Basis
 from studbook.domain.names import Kind, model_name, version_name
 from studbook.services.edges import Edge, each_once, following
-from studbook.services.ingestion.resolution import Arrival
+from studbook.services.ingestion.resolution import Arrival, with_names
 from studbook.services.recording import heading
 from studbook.storage.ingestion import ModelHead
 from studbook.storage.references import Found
@@ -85,7 +85,7 @@ def stage_version(
     )
     digests = [artifact.digest for artifact in part.artifacts if artifact.digest is not None]
     resolution.add_version(model, number, found, digests, part.identifiers)
-    carried = [*part.identifiers.items(), *dict.fromkeys(("sha256", digest.partition(":")[2]) for digest in digests)]
+    carried = [*with_names(part.identifiers), *dict.fromkeys(("sha256", digest.partition(":")[2]) for digest in digests)]
     resolution.arrivals.append(Arrival(found, recorder, carried))
     head.last, head.last_job = found, staged.job if staged.run else None
     return found, number, edges
