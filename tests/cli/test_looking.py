@@ -133,13 +133,18 @@ def test_a_version_is_printed_as_it_changes(folder: Path) -> None:
 def test_once_waits_for_the_first_change_and_runs_the_command(folder: Path) -> None:
     told = folder / "told"
     script = f'cat > {told}.json; echo "$WATCHED_VERSION $WATCHED_MODEL $WATCHED_NUMBER" > {told}; exit 7'
+    begun = time.monotonic()
+    with watching("churn@champion", "--json") as process:
+        read_line(process)
+    # Nothing tells that it has begun to watch; so it is given three times as long as it took just now.
+    pause = 3 * (time.monotonic() - begun)
     with watching("churn@champion", "--once", "--exec", script) as process:
-        time.sleep(3)
+        time.sleep(pause)
         assert process.poll() is None
         assert not told.exists()
         with open_registry(folder) as registry:
             registry.set_alias("churn", "champion", 2)
-        out, err = process.communicate(timeout=15)
+        out, err = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "churn/2  @champion" in out
     assert "exit code 7" in err
