@@ -17,7 +17,7 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-from bench import audit_log, governing, hand_sql, searching
+from bench import audit_log, governing, hand_sql, lineage, searching
 from bench.records import encoded
 from bench.serving import API, Client, Server, rate_of_batch, rate_of_posts, serve, times_of_gets
 from studbook.testing import PostgresSource, SqliteSource, postgres_server
@@ -29,6 +29,7 @@ _ENTRIES: Final = 1_000_000
 _CHECKED: Final = 200_000
 _REGISTERED: Final = 200
 _NOT_MEASURED: Final = "-"
+_PARTS: Final = ("serving", "log", "governance", "lineage", "search")
 
 _ROWS: Final = {
     "hand": "hand-made SQL, 1 connection, one transaction a record (records/s)",
@@ -141,6 +142,15 @@ def measure_governance(figures: Figures, source: SqliteSource | PostgresSource) 
         figures.add("pedigree", governing.measure_lineage(url))
 
 
+def measure_lineage(figures: Figures, source: SqliteSource | PostgresSource, sizes: list[int]) -> None:
+    """The figures of the lineage in graphs of these sizes, each in a database of its own."""
+    for size in sizes:
+        with tempfile.TemporaryDirectory() as home, source.make() as url:
+            os.environ["STUDBOOK_HOME"] = home
+            for name, figure in lineage.measure_lineage(url, size).items():
+                figures.add(f"{name} in {size}", figure)
+
+
 def _bodies(model: str, number: int) -> list[bytes]:
     return [encoded(model, parent=f"{model}/latest") for _ in range(number)]
 
@@ -211,7 +221,22 @@ def _search_bars(figures: Figures, sizes: list[int]) -> list[tuple[str, float, f
     return bars
 
 
-def _bars(figures: Figures, sizes: list[int]) -> list[tuple[str, str, bool]]:
+def _lineage_bars(figures: Figures, sizes: list[int]) -> list[tuple[str, float, float, bool]]:
+    bars: list[tuple[str, float, float, bool]] = []
+    for size in sizes:
+        for reached, most in zip(lineage.REACHED, (10, 60), strict=True):
+            asked = f"{size:,} nodes: all {reached:,} ancestors or descendants"
+            bars += [
+                (f"{asked} ≤ {most} ms", figures[f"reach {reached} in {size}"], most, False),
+                (f"{asked} ≤ 3 x rustworkx and reading the rows", figures[f"ratio {reached} in {size}"], 3, False),
+                (f"{asked}, at a time ≤ 1.5 x now", figures[f"past ratio {reached} in {size}"], 1.5, False),
+            ]
+        linked = figures[f"link in {size}"] / figures[f"link few in {size}"]
+        bars.append((f"a late edge in {size:,} ≤ 1.5 x in few nodes", linked, 1.5, False))
+    return bars
+
+
+def _bars(figures: Figures, sizes: list[int], graphs: list[int]) -> list[tuple[str, str, bool]]:
     hand = max(figures["hand"], figures["hand16"])
     ratios = [
         ("register, 16 clients ≥ 0.7 x hand-made SQL", figures["http16"] / hand, 0.7, True),
@@ -230,6 +255,7 @@ def _bars(figures: Figures, sizes: list[int]) -> list[tuple[str, str, bool]]:
         ("register under 50 rules ≤ 1.5 x under none", figures["governed"] / figures["free"], 1.5, False),
         (f"facts of {governing.ANCESTORS:,} ancestors ≤ 20 ms", figures["pedigree"], 20, False),
         ("trial ≥ 1,500 versions/s", figures["trial"], 1_500, True),
+        *_lineage_bars(figures, graphs),
         *_search_bars(figures, sizes),
     ]
     return [(text, _shown(value), value >= bar if more else value <= bar) for text, value, bar, more in ratios]
@@ -247,15 +273,38 @@ def _judged(value: str, *, met: bool) -> str:
 
 
 def _measure_engine(source: SqliteSource | PostgresSource, options: argparse.Namespace, log_rounds: int) -> Figures:
-    figures = Figures()
-    if not options.only_search:
+    figures, parts = Figures(), options.only or _PARTS
+    if "serving" in parts:
         with source.make() as url:
             figures = measure(url, options.rounds, options.records)
+    if "log" in parts:
         measure_log(figures, source, log_rounds)
-    measure_governance(figures, source)
-    if options.versions:
+    if "governance" in parts:
+        measure_governance(figures, source)
+    if "lineage" in parts:
+        measure_lineage(figures, source, options.nodes)
+    if "search" in parts and options.versions:
         measure_search(figures, source, options.versions)
     return figures
+
+
+def _lineage_rows(sizes: list[int]) -> dict[str, str]:
+    """The rows of questions about the lineage."""
+    rows = {}
+    for size in sizes:
+        for reached in lineage.REACHED:
+            asked = f"lineage of {size:,} nodes: all {reached:,} ancestors or descendants"
+            rows |= {
+                f"reach {reached} in {size}": f"{asked} (ms)",
+                f"past {reached} in {size}": f"{asked}, at a time (ms)",
+                f"library {reached} in {size}": f"{asked}, by rustworkx and reading the rows (ms)",
+            }
+        rows |= {
+            f"scene in {size}": f"lineage of {size:,} nodes: three steps to both sides, with edges (ms)",
+            f"link in {size}": f"lineage of {size:,} nodes: register what another waits for (ms)",
+            f"link few in {size}": "the same in few nodes (ms)",
+        }
+    return rows
 
 
 def _search_rows(sizes: list[int]) -> dict[str, str]:
@@ -273,7 +322,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--records", type=int, default=480, help="records of each way of writing in a round")
     parser.add_argument("--versions", type=int, nargs="*", default=[100_000, 1_000_000], help="sizes at which search is measured")
-    parser.add_argument("--only-search", action="store_true", help="leave the other measurements out")
+    parser.add_argument("--nodes", type=int, nargs="*", default=[100_000, 1_000_000], help="sizes at which lineage is measured")
+    parser.add_argument("--only", choices=_PARTS, action="append", help="leave the other measurements out")
     parser.add_argument("--engine", choices=["sqlite", "postgresql"], action="append")
     options = parser.parse_args()
     engines = options.engine or ["sqlite", "postgresql"]
@@ -289,10 +339,10 @@ def main() -> None:
     table.add_column("")
     for engine in results:
         table.add_column(engine, justify="right")
-    for name, text in (_ROWS | _search_rows(options.versions)).items():
+    for name, text in (_ROWS | _lineage_rows(options.nodes) | _search_rows(options.versions)).items():
         table.add_row(text, *(_shown(figures[name]) for figures in results.values()))
     table.add_section()
-    bars = {engine: _bars(figures, options.versions) for engine, figures in results.items()}
+    bars = {engine: _bars(figures, options.versions, options.nodes) for engine, figures in results.items()}
     for index, (text, _, _) in enumerate(next(iter(bars.values()))):
         table.add_row(text, *(_judged(value, met=met) for _, value, met in (lines[index] for lines in bars.values())))
     console.print(table)

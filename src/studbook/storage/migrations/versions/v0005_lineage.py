@@ -7,10 +7,22 @@ from typing import Final
 import sqlalchemy as sa
 from alembic import op
 
-from studbook.storage.dialects import DETAIL_TABLE_OPTIONS, Integer, Text, UuidType
+from studbook.storage.dialects import DETAIL_TABLE_OPTIONS, Integer, Text, UuidType, assume_statistics
 
 revision: Final = "0005"
 down_revision: Final = "0004"
+
+# So many rows that SQLite makes no Bloom filter of all edges for each step of a walk, and few for each node.
+_STATISTICS: Final = {
+    "lineage_edges": {
+        "lineage_edges": "1000000000 1000000000 3 1 1 1 1",
+        "ix_lineage_edges_source": "1000000000 1000000000 3",
+    },
+    "withdrawn_edges": {
+        "withdrawn_edges": "1000000000 1000000000 3 1 1 1 1 1",
+        "ix_withdrawn_edges_source": "1000000000 1000000000 3",
+    },
+}
 
 
 def upgrade() -> None:
@@ -28,6 +40,8 @@ def upgrade() -> None:
     op.drop_table("lineage_edges_before")
     _create_withdrawn_edges()
     _create_references()
+    for table, counts in _STATISTICS.items():
+        assume_statistics(op.get_bind(), table, counts)
 
 
 def _create_edges() -> None:
