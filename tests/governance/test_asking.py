@@ -19,6 +19,7 @@ from studbook.governance.evaluation import (
     MESSAGE_LIMIT,
     TEXT_LIMIT,
     CompiledPolicy,
+    FactError,
     Facts,
     PolicyResult,
     evaluate_all,
@@ -336,7 +337,7 @@ class TestFacts:
     def test_a_fault_is_part_of_what_was_read(self) -> None:
         def failing(said: str) -> Facts:
             def broken() -> Any:
-                raise RuntimeError(said)
+                raise FactError(said)
 
             asked = Facts({"object": {}}, {"lineage.tags": broken})
             made("lineage.tags == []").evaluate(asked)

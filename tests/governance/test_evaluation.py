@@ -18,6 +18,7 @@ from studbook.governance.evaluation import (
     MESSAGE_LIMIT,
     TEXT_LIMIT,
     CompiledPolicy,
+    FactError,
     Facts,
     PolicyResult,
     evaluate_all,
@@ -257,7 +258,7 @@ def test_a_fact_is_had_once_and_so_is_that_it_cannot_be_had() -> None:
     def broken() -> Any:
         count.append(1)
         message = "not now"
-        raise RuntimeError(message)
+        raise FactError(message)
 
     policy = made("attestations.size() == 0", "attestations.size() < 9", "object.name == 'n'")
     asked = facts({"name": "n"}, {"attestations": broken})

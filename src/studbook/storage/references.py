@@ -20,6 +20,7 @@ from studbook.domain.names import (
     model_name,
     strip_commit,
 )
+from studbook.storage.dialects import Text
 from studbook.storage.tables import (
     aliases,
     artifacts,
@@ -43,8 +44,6 @@ if TYPE_CHECKING:
 MATCH_LIMIT: Final = 100
 # Fewer than the 32,766 parameters that a statement of SQLite may have.
 _IDS_AT_ONCE: Final = 10_000
-# Conditions that are joined by OR: an expression may be nested 1,000 deep in SQLite.
-_RANGES_AT_ONCE: Final = 100
 # Records that are found by name, and how they are called.
 NAMED: Final[dict[Kind, tuple[sa.Table, Callable[[str], str]]]] = {
     Kind.MODEL: (registered_models, model_name),
@@ -207,22 +206,35 @@ def _add_newest(connection: Connection, namespace_id: int, found: dict[Reference
         for reference, ids in found.items()
         if isinstance(reference, ByIdentifier) and not ids and reference.scheme not in {"sha256", "git"}
     ]
-    columns = identifiers.c
-    for start in range(0, len(missing), _RANGES_AT_ONCE):
+    for start in range(0, len(missing), _IDS_AT_ONCE):
         # In the order of code points, all that begins with `name@` lies between `name@` and `nameA`.
-        ranges = [
-            sa.and_(columns.scheme == each.scheme, columns.value > f"{each.value}@", columns.value < f"{each.value}A")
-            for each in missing[start : start + _RANGES_AT_ONCE]
-        ]
-        statement = (
-            sa.select(columns.scheme, columns.value, columns.record_id)
-            .where(columns.namespace_id == namespace_id, sa.or_(*ranges))
-            .order_by(columns.record_id)
-        )
-        for scheme, value, record_id in connection.execute(statement):
+        ranges = [(each.scheme, f"{each.value}@", f"{each.value}A") for each in missing[start : start + _IDS_AT_ONCE]]
+        for scheme, value, record_id in connection.execute(_with_commits(ranges, namespace_id)):
             bare = strip_commit(value)
             if bare is not None and (named := found.get(ByIdentifier(scheme, bare))) is not None:
                 named[:] = [record_id]
+
+
+def _with_commits(ranges: list[tuple[str, str, str]], namespace_id: int) -> sa.Select[Any]:
+    wanted = (
+        sa.values(sa.column("scheme", Text), sa.column("low", Text), sa.column("high", Text), name="wanted").data(ranges).cte()
+    )
+    columns = identifiers.c
+    return (
+        sa.select(columns.scheme, columns.value, columns.record_id)
+        .select_from(
+            wanted.join(
+                identifiers,
+                sa.and_(
+                    columns.namespace_id == namespace_id,
+                    columns.scheme == wanted.c.scheme,
+                    columns.value > wanted.c.low,
+                    columns.value < wanted.c.high,
+                ),
+            )
+        )
+        .order_by(columns.record_id)
+    )
 
 
 @functools.cache
