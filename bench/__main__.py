@@ -290,7 +290,7 @@ def _measure_engine(source: SqliteSource | PostgresSource, options: argparse.Nam
 
 def _lineage_rows(sizes: list[int]) -> dict[str, str]:
     """The rows of questions about the lineage."""
-    rows = {}
+    rows: dict[str, str] = {}
     for size in sizes:
         for reached in lineage.REACHED:
             asked = f"lineage of {size:,} nodes: all {reached:,} ancestors or descendants"

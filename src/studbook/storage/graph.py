@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from studbook.domain.lineage import Basis
 from studbook.storage.dialects import bare_id, fetch_bare, has_lateral_joins, is_packed_in, pack_ids
+from studbook.storage.pairs import is_pair_among, pair_values
 from studbook.storage.tables import (
     dataset_versions,
     lineage_edges,
@@ -356,14 +357,15 @@ _MOVE: Final = (
 
 def list_waiting(connection: Connection, namespace_id: int, carried: Collection[tuple[str, str]], limit: int) -> Sequence[AnyRow]:
     """The references that wait for any of these identifiers (scheme, value), oldest record first, at most `limit`."""
-    return connection.execute(_WAITING, {"namespace": namespace_id, "carried": list(carried), "limit": limit}).all()
+    parameters = {"namespace": namespace_id, "limit": limit, **pair_values("carried", carried)}
+    return connection.execute(_WAITING, parameters).all()
 
 
 _WAITING: Final = (
     sa.select(pending_references)
     .where(
         pending_references.c.namespace_id == _NAMESPACE,
-        sa.tuple_(pending_references.c.scheme, pending_references.c.value).in_(sa.bindparam("carried", expanding=True)),
+        is_pair_among(pending_references.c.scheme, pending_references.c.value, "carried"),
     )
     .order_by(pending_references.c.record_id, pending_references.c.scheme, pending_references.c.value)
     .limit(sa.bindparam("limit"))
@@ -376,12 +378,12 @@ def list_backlog(connection: Connection, limit: int) -> Sequence[AnyRow]:
 
 
 def find_data_with_digest(connection: Connection, namespace_id: int, digests: Collection[str], limit: int) -> Sequence[AnyRow]:
-    """The dataset versions of these digests, oldest first: id and digest."""
+    """The dataset versions of these digests, those of each oldest first: id and digest."""
     table = dataset_versions
     statement = (
         sa.select(table.c.id, table.c.digest)
         .where(table.c.namespace_id == namespace_id, table.c.digest.in_(list(digests)))
-        .order_by(table.c.id)
+        .order_by(table.c.digest, table.c.id)
         .limit(limit)
     )
     return connection.execute(statement).all()

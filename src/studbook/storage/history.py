@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
+from studbook.storage.pairs import is_pair_among, pair_values
 from studbook.storage.tables import events, log_entries, model_versions
 
 if TYPE_CHECKING:
@@ -101,8 +102,8 @@ def list_revisions(
     if not wanted:
         return {}
     key = (events.c.subject_id, events.c.revision)
-    statement = sa.select(*key, events.c.id).where(events.c.namespace_id == namespace_id, sa.tuple_(*key).in_(list(wanted)))
-    return {(row.subject_id, row.revision): row.id for row in connection.execute(statement)}
+    statement = sa.select(*key, events.c.id).where(events.c.namespace_id == namespace_id, is_pair_among(*key, "wanted"))
+    return {(row.subject_id, row.revision): row.id for row in connection.execute(statement, pair_values("wanted", wanted))}
 
 
 def find_time_at(connection: Connection, namespace_id: int, moment: Moment) -> str | None:

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from studbook.domain.canonical import read_canonical
 from studbook.domain.names import Kind
 from studbook.domain.series import Series
+from studbook.storage.pairs import is_pair_among, pair_values
 from studbook.storage.references import Found
 from studbook.storage.tables import (
     dataset_versions,
@@ -120,17 +121,17 @@ _LAST_VERSIONS: Final = (
     )
     .where(
         model_versions.c.namespace_id == _NAMESPACE,
-        sa.tuple_(model_versions.c.model_id, model_versions.c.number).in_(sa.bindparam("places", expanding=True)),
+        is_pair_among(model_versions.c.model_id, model_versions.c.number, "places"),
     )
 )
 _DATASET_VERSIONS_BY_DIGEST: Final = _DATASET_VERSIONS.where(
-    _any_of(sa.tuple_(dataset_versions.c.dataset_id, dataset_versions.c.digest), "pairs")
+    is_pair_among(dataset_versions.c.dataset_id, dataset_versions.c.digest, "pairs")
 )
 _DATASET_VERSIONS_BY_NUMBER: Final = _DATASET_VERSIONS.where(
-    _any_of(sa.tuple_(dataset_versions.c.dataset_id, dataset_versions.c.number), "pairs")
+    is_pair_among(dataset_versions.c.dataset_id, dataset_versions.c.number, "pairs")
 )
 _CLAIMS: Final = sa.select(identifiers.c.scheme, identifiers.c.value, identifiers.c.record_id).where(
-    identifiers.c.namespace_id == _NAMESPACE, _any_of(sa.tuple_(identifiers.c.scheme, identifiers.c.value), "pairs")
+    identifiers.c.namespace_id == _NAMESPACE, is_pair_among(identifiers.c.scheme, identifiers.c.value, "pairs")
 )
 _ANSWERS: Final = sa.select(idempotency_keys.c.key, idempotency_keys.c.body_digest, idempotency_keys.c.answer).where(
     idempotency_keys.c.namespace_id == _NAMESPACE, _any_of(idempotency_keys.c.key, "keys")
@@ -151,7 +152,7 @@ def find_last_versions(connection: Connection, namespace_id: int, heads: Iterabl
     by_id = {head.id: head for head in heads}
     places = [(head.id, head.last_version) for head in by_id.values()]
     for model_id, version_id, name, generation, job in connection.execute(
-        _LAST_VERSIONS, {"namespace": namespace_id, "places": places}
+        _LAST_VERSIONS, {"namespace": namespace_id, **pair_values("places", places)}
     ):
         head = by_id[model_id]
         head.last, head.last_job = Found(version_id, Kind.MODEL_VERSION, name, generation), job
@@ -177,7 +178,7 @@ def find_dataset_versions(
     for statement, pairs in ((_DATASET_VERSIONS_BY_DIGEST, digests), (_DATASET_VERSIONS_BY_NUMBER, numbers)):
         if not pairs:
             continue
-        for dataset_id, *row in connection.execute(statement, {"namespace": namespace_id, "pairs": list(pairs)}):
+        for dataset_id, *row in connection.execute(statement, {"namespace": namespace_id, **pair_values("pairs", pairs)}):
             found.setdefault(dataset_id, []).append(DatasetRow(*row))
     return found
 
@@ -211,7 +212,7 @@ def find_series(connection: Connection, namespace_id: int, run_id: UUID) -> dict
 
 def find_claims(connection: Connection, namespace_id: int, pairs: Collection[tuple[str, str]]) -> dict[tuple[str, str], UUID]:
     """Which record holds each identifier (scheme, value) already."""
-    rows = connection.execute(_CLAIMS, {"namespace": namespace_id, "pairs": list(pairs)})
+    rows = connection.execute(_CLAIMS, {"namespace": namespace_id, **pair_values("pairs", pairs)})
     return {(scheme, value): record_id for scheme, value, record_id in rows}
 
 

@@ -21,6 +21,7 @@ from studbook.domain.names import (
     strip_commit,
 )
 from studbook.storage.dialects import Text
+from studbook.storage.pairs import is_pair_among, pair_values
 from studbook.storage.tables import (
     aliases,
     artifacts,
@@ -130,8 +131,7 @@ def _numbered_statement(kind: Kind, *, latest: bool) -> sa.Select[Any]:
         .where(owners.c.namespace_id == sa.bindparam("namespace"))
     )
     if not latest:
-        wanted: sa.BindParameter[Any] = sa.bindparam("places", expanding=True)
-        return statement.where(sa.tuple_(owners.c.name, versions.c.number).in_(wanted))
+        return statement.where(is_pair_among(owners.c.name, versions.c.number, "places"))
     sibling = versions.alias("sibling")
     newest = sa.select(sa.func.max(sibling.c.number)).where(
         sibling.c.namespace_id == owners.c.namespace_id, sibling.c[owner_id.name] == owners.c.id
@@ -146,7 +146,9 @@ def _ids_by_number(connection: Connection, namespace_id: int, references: Sequen
     for kind in (Kind.MODEL_VERSION, Kind.DATASET_VERSION):
         exact = [(reference.name, reference.number) for reference in references if reference.kind is kind and reference.number]
         if exact:
-            rows = connection.execute(_numbered_statement(kind, latest=False), {"namespace": namespace_id, "places": exact})
+            rows = connection.execute(
+                _numbered_statement(kind, latest=False), {"namespace": namespace_id, **pair_values("places", exact)}
+            )
             for name, number, record_id in rows:
                 found[ByNumber(kind, name, number)] = [record_id]
         latest = [reference.name for reference in references if reference.kind is kind and not reference.number]
@@ -169,12 +171,11 @@ def _ids_by_alias(connection: Connection, namespace_id: int, references: Sequenc
         )
         .where(
             aliases.c.namespace_id == namespace_id,
-            sa.tuple_(registered_models.c.name, aliases.c.name).in_(
-                [(reference.model, reference.alias) for reference in references]
-            ),
+            is_pair_among(registered_models.c.name, aliases.c.name, "places"),
         )
     )
-    for model, alias, version_id in connection.execute(statement):
+    places = [(reference.model, reference.alias) for reference in references]
+    for model, alias, version_id in connection.execute(statement, pair_values("places", places)):
         found[ByAlias(model, alias)] = [version_id]
     return found
 
@@ -185,9 +186,9 @@ def _ids_by_identifier(
     found: dict[Reference, list[UUID]] = {reference: [] for reference in references}
     claimed = [(reference.scheme, reference.value) for reference in references]
     statement = sa.select(identifiers.c.scheme, identifiers.c.value, identifiers.c.record_id).where(
-        identifiers.c.namespace_id == namespace_id, sa.tuple_(identifiers.c.scheme, identifiers.c.value).in_(claimed)
+        identifiers.c.namespace_id == namespace_id, is_pair_among(identifiers.c.scheme, identifiers.c.value, "claimed")
     )
-    for scheme, value, record_id in connection.execute(statement):
+    for scheme, value, record_id in connection.execute(statement, pair_values("claimed", claimed)):
         found[ByIdentifier(scheme, value)].append(record_id)
     _add_newest(connection, namespace_id, found)
     digests = {f"sha256:{reference.value}": reference for reference in references if reference.scheme == "sha256"}

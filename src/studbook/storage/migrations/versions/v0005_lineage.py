@@ -7,12 +7,12 @@ from typing import Final
 import sqlalchemy as sa
 from alembic import op
 
-from studbook.storage.dialects import DETAIL_TABLE_OPTIONS, Integer, Text, UuidType, assume_statistics
+from studbook.storage.dialects import DETAIL_TABLE_OPTIONS, Integer, Text, UuidType, assume_large_namespaces, assume_statistics
 
 revision: Final = "0005"
 down_revision: Final = "0004"
 
-# So many rows that SQLite makes no Bloom filter of all edges for each step of a walk, and few for each node.
+# How many rows share the first columns: few edges lead into or out of a node, and few schemes have many identifiers each.
 _STATISTICS: Final = {
     "lineage_edges": {
         "lineage_edges": "1000000000 1000000000 3 1 1 1 1",
@@ -21,6 +21,11 @@ _STATISTICS: Final = {
     "withdrawn_edges": {
         "withdrawn_edges": "1000000000 1000000000 3 1 1 1 1 1",
         "ix_withdrawn_edges_source": "1000000000 1000000000 3",
+    },
+    "identifiers": {"identifiers": "1000000000 1000000000 100000000 1", "ix_identifiers_record": "1000000000 1000000000 2"},
+    "pending_references": {
+        "pending_references": "1000000000 1000000000 2 1 1 1",
+        "ix_pending_references_value": "1000000000 1000000000 100000000 10 1",
     },
 }
 
@@ -42,6 +47,7 @@ def upgrade() -> None:
     _create_references()
     for table, counts in _STATISTICS.items():
         assume_statistics(op.get_bind(), table, counts)
+    assume_large_namespaces(op.get_bind())
 
 
 def _create_edges() -> None:
