@@ -23,6 +23,8 @@ _Values = Annotated[bool, typer.Option("--values", help="Tell the first and last
 _NoSketch = Annotated[
     bool, typer.Option("--no-sketch", help="No sketch of the rows: rows that can be guessed betray themselves.")
 ]
+_Croissant = Annotated[Path, typer.Argument(metavar="FILE", help="A Croissant file.")]
+_Name = Annotated[str | None, typer.Option("--name", help="Name the dataset so, not as the file does.")]
 _Fail = Annotated[bool, typer.Option("--exit-code", help="Exit with 1 if something drifted or is shared.")]
 
 
@@ -97,3 +99,36 @@ def overlap(context: typer.Context, first: _Version, second: _Second, *, fail: _
 
 def _words(value: Any) -> str:  # noqa: ANN401 - any JSON value
     return " … ".join(safe(part) for part in value) if isinstance(value, list) else safe(value)
+
+
+@app.command("croissant")
+def croissant(context: typer.Context, version: _Version) -> None:
+    """Write a dataset version as Croissant (JSON-LD of MLCommons) on standard output."""
+    from studbook.formats.croissant.writing import write_croissant
+
+    with open_registry(context) as registry:
+        found = registry.dataset_version(_whole_name(version))
+    screen.write_json(write_croissant(found.raw))
+
+
+@app.command("import")
+def import_file(context: typer.Context, file: _Croissant, *, name: _Name = None) -> None:
+    """Record the dataset that a Croissant file describes; the data itself is not fetched."""
+    from studbook.formats.croissant.reading import SIZE_LIMIT, CroissantError, read_croissant
+
+    try:
+        with file.open("rb") as stream:
+            entry = read_croissant(stream.read(SIZE_LIMIT + 1))
+    except (CroissantError, OSError) as error:
+        raise typer.BadParameter(f"{file.name}: {error}") from error
+    with open_registry(context) as registry:
+        made = registry.ingest({"datasets": [{**entry, "role": "source", "name": name or entry["name"]}]})
+    for use in made.datasets:
+        screen.confirm((short_name(use.name), screen.NAME))
+
+
+def _whole_name(version: str) -> str:
+    """`NAME/3` as the name of a dataset's version; another reference as it is."""
+    name, slash, number = version.rpartition("/")
+    short = slash and "/" not in name and (number == "latest" or number.isdecimal())
+    return f"datasets/{name}/versions/{number}" if short else version
