@@ -8,7 +8,7 @@ SCHEMA_ORG: Final = "https://schema.org/"
 CROISSANT: Final = "http://mlcommons.org/croissant/"
 RAI: Final = "http://mlcommons.org/croissant/RAI/"
 
-# The context that the specification 1.0 gives, to be copied as it is, and `rai` from the vocabulary of the same name.
+# The context that MLCommons gives, to be copied as it is, and `rai` from the vocabulary of the same name.
 CONTEXT: Final[dict[str, Any]] = {
     "@language": "en",
     "@vocab": SCHEMA_ORG,
@@ -19,6 +19,7 @@ CONTEXT: Final[dict[str, Any]] = {
     "data": {"@id": "cr:data", "@type": "@json"},
     "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
     "dct": "http://purl.org/dc/terms/",
+    "equivalentProperty": "cr:equivalentProperty",
     "examples": {"@id": "cr:examples", "@type": "@json"},
     "extract": "cr:extract",
     "field": "cr:field",
@@ -39,6 +40,7 @@ CONTEXT: Final[dict[str, Any]] = {
     "regex": "cr:regex",
     "repeated": "cr:repeated",
     "replace": "cr:replace",
+    "samplingRate": "cr:samplingRate",
     "sc": SCHEMA_ORG,
     "separator": "cr:separator",
     "source": "cr:source",

@@ -11,10 +11,8 @@ from studbook.domain.names import Kind, parse_dataset_place
 from studbook.http.answers import (
     DatasetAnswer,
     DatasetVersionAnswer,
-    DriftAnswer,
     ExperimentAnswer,
     LoggedEventAnswer,
-    OverlapAnswer,
     PointAnswer,
     RunAnswer,
     answered,
@@ -23,6 +21,7 @@ from studbook.http.answers import (
     record_response,
 )
 from studbook.http.auth import CurrentPaging, CurrentSession
+from studbook.http.data_answers import DriftAnswer, OverlapAnswer
 from studbook.http.routes import AsOf, Filter, PathId, PathName
 from studbook.services import data_comparison, history, listing, past, reading
 
