@@ -65,6 +65,13 @@ def test_nothing_shared_is_never_told_as_certain() -> None:
     assert not found.exact
 
 
+def test_a_small_table_inside_a_large_one_is_never_told_as_absent() -> None:
+    found = [overlap(sketch_of(range(20_000), salt), sketch_of(range(30), salt)) for salt in range(5)]
+
+    assert any(answer.seen == 0 for answer in found)
+    assert all(answer.at_least <= 30 <= answer.at_most for answer in found)
+
+
 def test_hashes_are_kept_once_and_the_smallest() -> None:
     kept = Smallest(3)
     for value in [9, 4, 9, 4, 7, 1, 7, 8]:

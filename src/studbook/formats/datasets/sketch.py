@@ -5,13 +5,14 @@ SIGMOD 2007). A table of at most k distinct rows is kept whole, and then every a
 two sketches' largest hashes both are complete, so what they share there is a fair sample of what the tables share: of θ, the
 share of all 64-bit numbers that lie below.
 
-Bounds: if c hashes are shared below θ, then c is a count of mean θ·n, where n is the number of distinct rows in both. The bounds
-of n are where such a count lies within three standard deviations of its mean (Wilson's score interval for a Poisson count), which
-holds in at least 99 of 100 cases.
+Bounds: if c hashes are shared below θ, then c is a count of mean θ·n, where n is the number of distinct rows in both. The
+bounds of n are where such a count lies within three standard deviations of its mean (Wilson's score interval for a Poisson
+count), which holds in at least 99 of 100 cases.
 
-With k = 1024 and two large tables of which half is shared, n is told within about 14 %. θ follows the larger table: rows shared are
-seen by chance, each with probability θ, so that a share below half a hundredth of the larger table may go unseen, even if it is
-all of a small test set. `seen` > 0 is proof, but for collisions of hashes; `seen` = 0 is none, which is what `at_most` says.
+With k = 1024 and two large tables of which half is shared, n is told within about 14 %. θ follows the larger table: rows shared
+are seen by chance, each with probability θ, so that a share below half a hundredth of the larger table may go unseen, even if
+it is all of a small test set. `seen` > 0 is proof, but for collisions of hashes; `seen` = 0 is none, which is what `at_most`
+says.
 
 A hash tells whoever can guess a row whether it is there. Rows of few possible values can be guessed: give such a table no
 sketch, or hash with a secret key. Sketches under different keys cannot be compared.
