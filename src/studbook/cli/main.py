@@ -57,6 +57,7 @@ COMMANDS: Final[dict[str, dict[str, Entry]]] = {
         "review": Entry("governing.reviews", "Let models and versions be reviewed again and again."),
     },
     "Look": {
+        "dataset": Entry("datasets", "Profile data, and say how it drifted and which rows two versions share."),
         "show": Entry("show", "Show a model, version, run, dataset or deployment."),
         "list": Entry("listing", "List records of one kind."),
         "search": Entry("search", "Find model versions by words and by a filter."),

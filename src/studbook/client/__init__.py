@@ -10,6 +10,7 @@ from studbook.client.auditing import LoggedEvent, PlaceInLog
 from studbook.client.connecting import connect
 from studbook.client.custody import Erased, LegalHold, LogKey, LogShard, RetentionClass
 from studbook.client.data_digests import digest_data
+from studbook.client.data_questions import DataOverlap, Drift, SharedRows
 from studbook.client.definitions import (
     PlacingWork,
     SchemaBreak,
@@ -134,6 +135,7 @@ __all__ = [
     "ControlCoverage",
     "Coverage",
     "CreatedLink",
+    "DataOverlap",
     "Dataset",
     "DatasetUse",
     "DatasetVersion",
@@ -141,6 +143,7 @@ __all__ = [
     "Deployment",
     "Difference",
     "Digested",
+    "Drift",
     "Edge",
     "EdgeMoment",
     "Erased",
@@ -212,6 +215,7 @@ __all__ = [
     "SeriesPoint",
     "SharedAncestor",
     "SharedAncestors",
+    "SharedRows",
     "StaleError",
     "StandardSchema",
     "Standing",

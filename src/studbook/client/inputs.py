@@ -17,6 +17,7 @@ Role = Literal["training", "validation", "test", "evaluation", "calibration", "s
 Sensitivity = Literal["public", "internal", "confidential", "personal", "restricted"]
 PathLike = str | os.PathLike[str]
 
+_NO_PROFILES: Final = "Parquet and Arrow files are recorded without a profile: pyarrow is missing; pip install 'studbook[data]'"
 # What mimetypes does not know; registered with IANA or used by the format's own project.
 _MEDIA_TYPES: Final = {".onnx": "application/onnx", ".parquet": "application/vnd.apache.parquet"}
 
@@ -63,6 +64,23 @@ def dataset_digest(path: object, data: object, digest: object) -> str | None:
         except Exception as error:  # noqa: BLE001 - the data's own methods may raise anything, and a run must go on
             warn(f"the data could not be digested, and is recorded without: {error}")
     return None
+
+
+def profile_entry(path: PathLike | None) -> dict[str, Any]:
+    """The members of a dataset that tell what is in a file; empty, with a warning, where that cannot be told."""
+    if path is None:
+        warn("only files are profiled: the data is recorded without; write it to a file and give that as path=")
+        return {}
+    # Imported here: few runs profile, and the extra may not be there.
+    from studbook.formats.datasets.profile import profile_file  # noqa: PLC0415
+
+    try:
+        return profile_file(_local(path)).as_entry()
+    except ImportError:
+        warn(_NO_PROFILES)
+    except Exception as error:  # noqa: BLE001 - a run must go on, whatever its data is
+        warn(f"{path} could not be profiled, and is recorded without: {error}")
+    return {}
 
 
 def count_rows(rows: int | None, data: object) -> int | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 from studbook.client.auditing import AuditReads
 from studbook.client.changing import LaterFacts
 from studbook.client.custody import LogCare
+from studbook.client.data_questions import DataQuestions
 from studbook.client.exporting import Exports
 from studbook.client.finding import Questions
 from studbook.client.governing import GovernanceCalls
@@ -32,6 +33,7 @@ class Registry(
     Exports,
     Questions,
     LineageQuestions,
+    DataQuestions,
     LaterFacts,
     SchemaCalls,
     GovernanceCalls,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, SupportsIndex
 
 from studbook.client.clock import now, rfc3339
 from studbook.client.draft import Draft, owner_entries, parent_entries, schema_entry, tag_entries
-from studbook.client.inputs import artifact_entry, count_rows, dataset_digest, location
+from studbook.client.inputs import artifact_entry, count_rows, dataset_digest, location, profile_entry
 from studbook.client.lifecycle import Lifecycle, describe_failure
 from studbook.client.notices import warn
 from studbook.client.series import Measured, Point
@@ -133,6 +133,7 @@ class Run:
         sensitivity: Sensitivity | None = None,
         description: str | None = None,
         identifiers: Mapping[str, str] | None = None,
+        profile: bool = False,
     ) -> str | None:
         """Record that the run uses a dataset, and return the dataset's digest if it is known.
 
@@ -143,6 +144,10 @@ class Run:
         - `digest`: SHA-256 in hexadecimal, with or without `sha256:`;
         - `ref`: a dataset version that the registry knows (`datasets/NAME/versions/2`), or any identifier of one. `name`
           is then what `log_metric(dataset=…)` calls it.
+
+        With `profile`, what is in the file at `path` is recorded too, as `studbook.formats.datasets.profile` tells: columns,
+        missing values, ranges, and a sketch of the rows, by which whoever can guess a row can find out whether it is there.
+        Parquet and Arrow need `studbook[data]`; what cannot be profiled is recorded without, with a warning.
 
         `rows` is counted from `data` unless given; `uri` is the file's unless given. Use the same dataset twice to
         give it two roles. Raises TypeError, FileNotFoundError.
@@ -159,6 +164,8 @@ class Run:
             "description": description,
             "identifiers": dict(identifiers or {}),
         }  # fmt: skip
+        if profile and ref is None:
+            entry = profile_entry(path) | {member: value for member, value in entry.items() if value is not None}
         with self._lock:
             self._draft.datasets[ref or name, known, role] = entry
             if ref is not None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from studbook.domain.names import Kind, parse_dataset_place
@@ -19,10 +21,13 @@ from studbook.http.answers import (
     record_response,
 )
 from studbook.http.auth import CurrentPaging, CurrentSession
+from studbook.http.data_answers import DriftAnswer, OverlapAnswer
 from studbook.http.routes import AsOf, Filter, PathId, PathName
-from studbook.services import history, listing, past, reading
+from studbook.services import data_comparison, history, listing, past, reading
 
 router = APIRouter(tags=["data and runs"])
+
+_OTHER: Final = "a number or `latest` of this dataset, `NAME/3`, or another reference"
 
 
 @router.get("/datasets", responses=answered(page(DatasetAnswer)))
@@ -56,6 +61,32 @@ def get_dataset_version(session: CurrentSession, dataset: PathName, version: Pat
         if as_of is not None:
             return record_response(past.get_dataset_version(connection, session.namespace_id, place, as_of))
         return record_response(reading.get_dataset_version(connection, session.namespace_id, place))
+
+
+@router.get("/datasets/{dataset}/versions/{version}/drift", responses=answered(DriftAnswer))
+def find_drift(
+    session: CurrentSession,
+    dataset: PathName,
+    version: PathName,
+    against: Annotated[str | None, Query(min_length=1, max_length=1024, description=_OTHER)] = None,
+) -> Response:
+    """How columns drifted since another version of the data; since the one before, unless `against` names another."""
+    place = parse_dataset_place(dataset, version)
+    with session.database.read() as connection:
+        return json_response(data_comparison.find_drift(connection, session.namespace_id, place, against))
+
+
+@router.get("/datasets/{dataset}/versions/{version}/overlap", responses=answered(OverlapAnswer))
+def estimate_overlap(
+    session: CurrentSession,
+    dataset: PathName,
+    version: PathName,
+    with_: Annotated[str, Query(alias="with", min_length=1, max_length=1024, description=_OTHER)],
+) -> Response:
+    """How many distinct rows two dataset versions share, as the sketches recorded with them tell."""
+    place = parse_dataset_place(dataset, version)
+    with session.database.read() as connection:
+        return json_response(data_comparison.estimate_overlap(connection, session.namespace_id, place, with_))
 
 
 @router.get("/datasets/{dataset}/history", responses=answered(page(LoggedEventAnswer)))
