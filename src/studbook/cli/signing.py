@@ -12,7 +12,8 @@ from studbook.cli import screen
 from studbook.cli.audit_part import verifying_part
 from studbook.cli.exits import Exit
 from studbook.cli.faults import CommandError
-from studbook.cli.options import AsJson, new_app
+from studbook.cli.options import AsJson, Reference, new_app
+from studbook.cli.session import open_registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,9 +95,7 @@ def verify(
     with verifying_part():
         from studbook.signing.folders import compare_folder
     path = signature or folder / "model.sig"
-    if (key is None) == (certificate is None):
-        message = "give either the signer's public key (--key) or the root certificates that you trust (--certificate)"
-        raise CommandError(message, Exit.USAGE)
+    _one_of(key, certificate)
     with told():
         verified = _verified(path.read_bytes(), key, certificate)
         differences = compare_folder(folder, verified.manifest, signature=path)
@@ -106,6 +105,38 @@ def verify(
         _show(folder, verified, differences)
     if differences:
         raise typer.Exit(Exit.REFUSED)
+
+
+@app.command()
+def attach(
+    context: typer.Context,
+    reference: Reference,
+    signature: Annotated[Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="The signature.")],
+    *,
+    key: _PublicKey = None,
+    certificate: _Roots = None,
+    as_json: AsJson = False,
+) -> None:
+    """Have the registry verify a signature over a version's artifacts and record it with the version."""
+    _one_of(key, certificate)
+    with open_registry(context) as registry:
+        version = registry.add_signature(
+            reference,
+            signature.read_bytes(),
+            public_key=key.read_text() if key else None,
+            certificates=certificate.read_text() if certificate else None,
+        )
+    if as_json:
+        screen.write_json(version.raw)
+    else:
+        last = version.signatures[-1]
+        screen.confirm((version.name, screen.NAME), f" is signed: {last.root_digest}, by the key {last.key}")
+
+
+def _one_of(key: Path | None, certificate: Path | None) -> None:
+    if (key is None) == (certificate is None):
+        message = "give either the signer's public key (--key) or the root certificates that you trust (--certificate)"
+        raise CommandError(message, Exit.USAGE)
 
 
 def _verified(bundle: bytes, key: Path | None, roots: Path | None) -> Verified:

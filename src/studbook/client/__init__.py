@@ -105,6 +105,7 @@ from studbook.client.records import (
     RunRecord,
     SchemaChoice,
     SeriesPoint,
+    Signature,
     Token,
     VersionLink,
 )
@@ -212,6 +213,7 @@ __all__ = [
     "SeriesPoint",
     "SharedAncestor",
     "SharedAncestors",
+    "Signature",
     "StaleError",
     "StandardSchema",
     "Standing",

@@ -41,8 +41,8 @@ def read_certificates(pem: bytes) -> list[x509.Certificate]:
         raise SigningError(message) from None
 
 
-def verify_chain(chain: Sequence[bytes], roots: Sequence[x509.Certificate]) -> x509.Certificate:
-    """The signer's certificate, first of the chain in DER, if it leads to one of the roots and is for signing.
+def verify_chain(chain: Sequence[bytes], roots: Sequence[x509.Certificate]) -> tuple[x509.Certificate, x509.Certificate]:
+    """The signer's certificate, first of the chain in DER, and the root that it leads to, if it does and is for signing.
 
     Raises SigningError.
     """
@@ -55,7 +55,7 @@ def verify_chain(chain: Sequence[bytes], roots: Sequence[x509.Certificate]) -> x
             .extension_policies(ee_policy=ExtensionPolicy.permit_all(), ca_policy=ExtensionPolicy.webpki_defaults_ca())
             .build_client_verifier()
         )
-        verifier.verify(signer, between)
+        root = verifier.verify(signer, between).chain[-1]
         fit = _is_for_signing(signer)
     except _FAULTS as error:
         message = f"the signer's certificate does not lead to a root that was given: {str(error)[:200]}"
@@ -63,7 +63,7 @@ def verify_chain(chain: Sequence[bytes], roots: Sequence[x509.Certificate]) -> x
     if not fit:
         message = "the signer's certificate is not for signing; its usage must say digitalSignature or codeSigning"
         raise SigningError(message)
-    return signer
+    return signer, root
 
 
 def names_of(certificate: x509.Certificate) -> tuple[str, ...]:

@@ -25,10 +25,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """Who signed: a key's fingerprint, and what a certificate that was verified says about whose it is."""
+    """Who signed: fingerprints of the key, its certificate and the root that it leads to, and whose it says it is."""
 
     fingerprint: str
     certificate: str | None = None
+    root: str | None = None
     names: tuple[str, ...] = ()
     valid_from: datetime | None = None
     valid_until: datetime | None = None
@@ -87,11 +88,12 @@ def _signer_by_certificate(bundle: Bundle, roots: Sequence[x509.Certificate]) ->
     if not bundle.certificates:
         message = "the bundle has no certificate; verify it with the public key of its signer"
         raise SigningError(message)
-    certificate = verify_chain(bundle.certificates, roots)
+    certificate, root = verify_chain(bundle.certificates, roots)
     key = public_key_of(certificate)
     signer = Signer(
         keys.fingerprint_of(key),
         f"sha256:{certificate.fingerprint(hashes.SHA256()).hex()}",
+        f"sha256:{root.fingerprint(hashes.SHA256()).hex()}",
         names_of(certificate),
         certificate.not_valid_before_utc,
         certificate.not_valid_after_utc,
