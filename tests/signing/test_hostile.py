@@ -213,6 +213,15 @@ def test_links_are_refused_or_followed_to_files_alone(model: Path, tmp_path: Pat
     assert followed.root_digest == manifest.root_digest
 
 
+def test_a_name_that_no_file_can_have_is_missing_and_one_through_a_link_too(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "b").write_text("x")
+    (model / "link").symlink_to(tmp_path / "outside")
+    names = ("link/b", "n" * 300, "/".join(["d"] * 2000))
+    signed_before = Manifest("folder", tuple(Resource(name, DIGEST) for name in names), allow_symlinks=True)
+    assert set(compare_folder(model, signed_before).missing) == set(names)
+
+
 def test_what_is_named_is_looked_at_though_it_is_ignored(model: Path) -> None:
     manifest = digest_folder(model)
     hidden = Manifest(manifest.name, manifest.resources, ("a.txt", "tokenizer", *manifest.ignored))

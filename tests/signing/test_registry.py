@@ -208,6 +208,8 @@ def test_the_sdk_and_the_command_attach(tmp_path: Path, monkeypatch: pytest.Monk
     with studbook.connect(tmp_path / "registry.db", spool=tmp_path / "spool") as registry:
         version = registry.add_signature("churn/1", read("certificate.sig"), certificates=read("root.pem").decode())
     assert [signature.root_digest for signature in version.signatures] == [f"sha256:{ROOT_DIGEST}"] * 2
+    (tmp_path / "binary").write_bytes(bytes(range(1, 256)))
+    assert run("attach", "churn/1", tmp_path / "binary", "--key", BUNDLES / "p256.pub").exit_code == 1
     refused = run("attach", "churn/1", BUNDLES / "p256.sig", "--key", BUNDLES / "p384.pub")
     assert refused.exit_code == 1
     assert "another key" in refused.stderr

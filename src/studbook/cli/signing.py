@@ -122,15 +122,20 @@ def attach(
     with open_registry(context) as registry:
         version = registry.add_signature(
             reference,
-            signature.read_bytes(),
-            public_key=key.read_text() if key else None,
-            certificates=certificate.read_text() if certificate else None,
+            _text(signature),
+            public_key=_text(key) if key else None,
+            certificates=_text(certificate) if certificate else None,
         )
     if as_json:
         screen.write_json(version.raw)
     else:
         last = version.signatures[-1]
         screen.confirm((version.name, screen.NAME), f" is signed: {last.root_digest}, by the key {last.key}")
+
+
+def _text(path: Path) -> str:
+    # What is no text is refused by the registry, with its place.
+    return path.read_bytes().decode(errors="replace")
 
 
 def _one_of(key: Path | None, certificate: Path | None) -> None:

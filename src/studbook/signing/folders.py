@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from dataclasses import dataclass
@@ -71,11 +72,17 @@ def name_within(folder: Path, path: Path) -> list[str]:
 
 def _is_within(folder: Path, name: str, *, allow_symlinks: bool) -> bool:
     """Whether the folder has this file, without a link to somewhere else on the way to it."""
-    parts = name.split("/")
-    if any(folder.joinpath(*parts[:depth]).is_symlink() for depth in range(1, len(parts))):
-        return False
     path = folder / name
-    return path.is_file() and (allow_symlinks or not path.is_symlink())
+    try:
+        if not path.is_file() or (path.is_symlink() and not allow_symlinks):
+            return False
+    except OSError as error:
+        # A name that no file here can have is that of a missing one.
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        return False
+    parts = name.split("/")
+    return not any(folder.joinpath(*parts[:depth]).is_symlink() for depth in range(1, len(parts)))
 
 
 def _iter_names(folder: Path, ignored: frozenset[str], *, allow_symlinks: bool) -> Iterator[str]:
