@@ -70,6 +70,7 @@ COMMANDS: Final[dict[str, dict[str, Entry]]] = {
         "watch": Entry("watch", "Print a version each time that it changes, and run a command for it."),
     },
     "Prove": {
+        "model": Entry("signing", "Digest a model's folder, sign it, verify its signature, and attach that to a version."),
         "audit": Entry("auditing", "Verify the audit log, read it, take evidence out of it, look after it."),
     },
     "Run a registry": {

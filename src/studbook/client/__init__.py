@@ -106,6 +106,7 @@ from studbook.client.records import (
     RunRecord,
     SchemaChoice,
     SeriesPoint,
+    Signature,
     Token,
     VersionLink,
 )
@@ -216,6 +217,7 @@ __all__ = [
     "SharedAncestor",
     "SharedAncestors",
     "SharedRows",
+    "Signature",
     "StaleError",
     "StandardSchema",
     "Standing",

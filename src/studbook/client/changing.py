@@ -102,6 +102,21 @@ class LaterFacts(Addressing):
         path = (*self._version_path(ref), "evaluations")
         return Evaluated.read(self._connection.call("POST", path, body=Body.of(document)))
 
+    def add_signature(
+        self, ref: str, bundle: str | bytes, *, public_key: str | None = None, certificates: str | None = None
+    ) -> ModelVersion:
+        """Have a signature over a version's artifacts verified and recorded; one that is recorded already changes nothing.
+
+        `bundle` is what stands in `model.sig` (OpenSSF model signing). It is verified with the signer's public key or with the
+        root certificates that the one in the bundle leads to, both in PEM, and against the digests of the version's artifacts.
+        """
+        document = {"bundle": bundle.decode() if isinstance(bundle, bytes) else bundle}
+        document |= {
+            name: text for name, text in {"public_key": public_key, "certificates": certificates}.items() if text is not None
+        }
+        path = (*self._version_path(ref), "signatures")
+        return ModelVersion.read(self._connection.call("POST", path, body=Body.of(document), safe_to_repeat=True))
+
     def deploy(self, ref: str, target: str, *, url: str | None = None, attributes: Mapping[str, Any] | None = None) -> Deployment:
         """Record that a version is served on a target (`prod/eu`); what was served there before has ended."""
         document: dict[str, Any] = {"version": ref, "target": target}

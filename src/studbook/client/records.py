@@ -129,6 +129,22 @@ class Model(StoredRecord):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Signature(Record):
+    """A signature over a version's artifacts that the registry verified; `key` and the certificates are fingerprints."""
+
+    format: str = ""
+    root_digest: str = ""
+    files: int = 0
+    statement_digest: str = ""
+    bundle_digest: str = ""
+    key: str = ""
+    certificate: str | None = None
+    root_certificate: str | None = None
+    verified_at: datetime | None = field(default=None, metadata=TIME)
+    verified_by: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelVersion(StoredRecord):
     """A version of a registered model: what it is, where it came from, what it was measured on."""
 
@@ -144,6 +160,7 @@ class ModelVersion(StoredRecord):
     attributes: Mapping[str, Any] = field(default_factory=dict)
     identifiers: Mapping[str, str] = field(default_factory=dict)
     parents: tuple[Parent, ...] = field(default=(), metadata=reads_many(Parent))
+    signatures: tuple[Signature, ...] = field(default=(), metadata=reads_many(Signature))
     datasets: tuple[DatasetUse, ...] = field(default=(), metadata=reads_many(DatasetUse))
     run: Link | None = field(default=None, metadata=reads(Link))
     aliases: tuple[str, ...] = field(default=(), metadata=TEXTS)

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from studbook.domain.lineage import Basis, DataRelation
@@ -392,6 +392,19 @@ class NewMetrics(Document):
     """Metrics measured after registration."""
 
     metrics: Annotated[tuple[Metric, ...], Field(strict=False, min_length=1, max_length=10_000)]
+
+
+class NewSignature(Document):
+    """A signature over a version's artifacts, and what it is to be verified with: one of the two.
+
+    `bundle` is the text of a Sigstore bundle v0.3 as OpenSSF model signing writes it (`model.sig`); `public_key` the signer's, in
+    PEM; `certificates` the roots that the certificate in the bundle leads to, in PEM.
+    """
+
+    # Characters; room for about 30,000 files.
+    bundle: Annotated[str, StringConstraints(min_length=2, max_length=8 * 1024 * 1024)]
+    public_key: Annotated[str, StringConstraints(max_length=16_384)] | None = None
+    certificates: Annotated[str, StringConstraints(max_length=262_144)] | None = None
 
 
 class NewEvaluation(Document):

@@ -21,6 +21,7 @@ class Action(StrEnum):
     VERSION_RESTORED = "model_version.restored"
     METRICS_ADDED = "model_version.metrics_added"
     VERSION_EVALUATED = "model_version.evaluated"
+    VERSION_SIGNED = "model_version.signed"
     RUN_RECORDED = "run.recorded"
     RUN_CONTINUED = "run.continued"
     RUN_SEALED = "run.sealed"

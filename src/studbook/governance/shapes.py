@@ -91,6 +91,20 @@ def version_shape(attributes: Shape = ANY) -> dict[str, Shape]:
             }
         ],
         "artifacts": [{"name": "str", "uri": "str", "digest": "str", "size": "int", "media_type": "str"}],
+        "signatures": [
+            {
+                "format": "str",
+                "root_digest": "str",
+                "files": "int",
+                "statement_digest": "str",
+                "bundle_digest": "str",
+                "key": "str",
+                "certificate": "str",
+                "root_certificate": "str",
+                "verified_at": "str",
+                "verified_by": "str",
+            }
+        ],
         "attributes": attributes,
         "identifiers": _TEXTS,
         "parents": [{"name": "str", "relation": "str", "basis": "str"}],

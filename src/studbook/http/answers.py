@@ -151,6 +151,24 @@ class InputAnswer(LinkAnswer):
     digest: str | None
 
 
+class SignatureAnswer(BaseModel):
+    """A signature over the version's artifacts, as it was verified: over what, by which key, and when.
+
+    `key`, `certificate` and `root_certificate` are fingerprints; of a key the SHA-256 of its SubjectPublicKeyInfo.
+    """
+
+    format: str
+    root_digest: str
+    files: int
+    statement_digest: str
+    bundle_digest: str
+    key: str
+    certificate: str | None
+    root_certificate: str | None
+    verified_at: str
+    verified_by: str
+
+
 class VersionAnswer(RecordAnswer):
     """A model version."""
 
@@ -169,6 +187,7 @@ class VersionAnswer(RecordAnswer):
     identifiers: dict[str, str]
     parents: list[ParentAnswer]
     references: list[ReferenceAnswer] = []
+    signatures: list[SignatureAnswer] = []
     datasets: list[InputAnswer]
     run: LinkAnswer | None
     aliases: list[str]

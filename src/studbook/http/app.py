@@ -57,6 +57,7 @@ _BODIES = (
     documents.WithdrawnEdge,
     documents.NewDeployment,
     documents.DeploymentPatch,
+    documents.NewSignature,
     documents.NewToken,
     identifiers.IdentifierList,
     documents.NewShard,

@@ -55,14 +55,14 @@ def change_version(
     caller.require(Access.WRITE)
 
     def change(transaction: Transaction) -> Shown | StudbookError:
-        row = _lock(transaction, caller, place)
+        row = lock(transaction, caller, place)
         check_match(if_match, row.revision)
         record = load_record(row.record)
         recorder = Recorder(transaction, caller)
         if refused := apply_patch(recorder, row, record, patch):
             return refused
         transaction.flush()
-        return _show(transaction, caller, record).after(recorder)
+        return show_version(transaction, caller, record).after(recorder)
 
     return settled(database.work.run(change))  # type: ignore[no-any-return]
 
@@ -78,13 +78,14 @@ def apply_patch(recorder: Recorder, row: Row[Any], record: JsonObject, patch: Ve
     check_change(recorder.transaction.connection, recorder.caller.namespace_id, record, changed)
     action = archiving_action(record, changed, Action.VERSION_ARCHIVED, Action.VERSION_RESTORED, Action.VERSION_CHANGED)
     gate = Gate.ARCHIVE if action is Action.VERSION_ARCHIVED else Gate.CHANGE
-    if refused := _pass_gate(recorder, gate, record, changed):
+    if refused := pass_version_gate(recorder, gate, record, changed):
         return refused
     recorder.amend(action, row, changed)
     return None
 
 
-def _pass_gate(recorder: Recorder, gate: Gate, record: JsonObject, changed: JsonObject) -> StudbookError | None:
+def pass_version_gate(recorder: Recorder, gate: Gate, record: JsonObject, changed: JsonObject) -> StudbookError | None:
+    """Ask the policies whether a stored version may become another; returns their refusal."""
     connection, namespace_id = recorder.transaction.connection, recorder.caller.namespace_id
     # What is archived is judged, and approved, as it stands.
     judged = record if gate is Gate.ARCHIVE else changed
@@ -134,7 +135,7 @@ def _evaluate(
     caller.require(Access.WRITE)
 
     def change(transaction: Transaction) -> tuple[JsonObject, Shown] | StudbookError:
-        row = _lock(transaction, caller, place)
+        row = lock(transaction, caller, place)
         check_match(if_match, row.revision)
         record = load_record(row.record)
         wants = Wants()
@@ -147,7 +148,7 @@ def _evaluate(
         plan = planner.finish(plan)
         recorder = Recorder(transaction, caller)
         predicted = metric_entries(document.metrics, measured_on, predict_inputs(resolution, plan), recorder.now)
-        if refused := _pass_gate(recorder, Gate.CHANGE, record, {**record, "metrics": record["metrics"] + predicted}):
+        if refused := pass_version_gate(recorder, Gate.CHANGE, record, {**record, "metrics": record["metrics"] + predicted}):
             return refused
         staged, edges = _stage_run(recorder, resolution, document, plan, row, record)
         entries = metric_entries(document.metrics, measured_on, [entry.found for entry in staged.inputs], recorder.now)
@@ -165,7 +166,7 @@ def _evaluate(
             "warnings": [warning.as_json() for warning in plan.warnings]
             + [Violation("", "not_linked", message).as_json() for _, message in linking.refused],
         }
-        return answer, _show(transaction, caller, record).after(recorder)
+        return answer, show_version(transaction, caller, record).after(recorder)
 
     return settled(database.work.run(change))  # type: ignore[no-any-return]
 
@@ -195,12 +196,14 @@ def _stage_run(
     return staged, [] if drawn else [Edge(version, staged.run, "evaluated")]
 
 
-def _show(transaction: Transaction, caller: Caller, record: JsonObject) -> Shown:
+def show_version(transaction: Transaction, caller: Caller, record: JsonObject) -> Shown:
+    """The version of this record as it is now."""
     place = ByNumber(Kind.MODEL_VERSION, record["model"], record["number"])
     return get_version(transaction.connection, caller.namespace_id, place)
 
 
-def _lock(transaction: Transaction, caller: Caller, place: ByNumber | ByAlias) -> Row[Any]:
+def lock(transaction: Transaction, caller: Caller, place: ByNumber | ByAlias) -> Row[Any]:
+    """The row of a version, locked until the commit. Raises NotFoundError."""
     row = storage.find_version(transaction.connection, caller.namespace_id, place, lock=True)
     if row is None:
         raise missing_version(place)

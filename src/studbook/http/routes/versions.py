@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from studbook.domain.documents import NewEvaluation, NewMetrics, VersionPatch
+from studbook.domain.documents import NewEvaluation, NewMetrics, NewSignature, VersionPatch
 from studbook.domain.names import Kind, parse_place
 from studbook.http.answers import (
     EvaluationAnswer,
@@ -31,7 +31,7 @@ from studbook.http.event_stream import MEDIA_TYPE, stream_version, until_gone, w
 from studbook.http.receipts import Wait, WaitFor, written
 from studbook.http.routes import AsOf, Filter, IfMatch, IfNoneMatch, PathName, body_schema
 from studbook.http.watching import Watched
-from studbook.services import history, listing, past, reading, versions
+from studbook.services import history, listing, past, reading, signatures, versions
 from studbook.services.reading import Shown
 
 router = APIRouter(tags=["versions"])
@@ -146,6 +146,26 @@ def add_metrics(
     """Record further metrics; nothing that was recorded is replaced."""
     place = parse_place(model, version)
     return written(session, versions.add_metrics(session.database, session.caller, place, document, if_match), wait, 201)
+
+
+@router.post(
+    "/models/{model}/versions/{version}/signatures",
+    status_code=201,
+    responses=answered(VersionAnswer, 201),
+    openapi_extra=body_schema(NewSignature),
+)
+def add_signature(
+    session: CurrentSession,
+    model: PathName,
+    version: PathName,
+    document: Annotated[NewSignature, Depends(body_of(NewSignature))],
+    if_match: IfMatch = None,
+    wait: Wait = WaitFor.NONE,
+) -> Response:
+    """Verify a signature over the version's artifacts and record it; 200 when it is recorded already, and nothing changes."""
+    place = parse_place(model, version)
+    shown = signatures.add_signature(session.database, session.caller, place, document, if_match)
+    return written(session, shown, wait, 201 if shown.events else 200)
 
 
 @router.post(

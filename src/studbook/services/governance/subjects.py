@@ -82,6 +82,8 @@ def project(record: JsonObject, beside: Beside) -> JsonObject:
         **{name: value for name, value in record.items() if name not in {"id", "namespace", "personal", "schema"}},
         # Canonical JSON writes 1.0 as 1; a rule is to reckon with metrics as what they are.
         "metrics": [{**metric, "value": float(metric["value"])} for metric in record["metrics"]],
+        # A version that nobody signed has none, which is known: a rule need not ask whether it has the field.
+        "signatures": record.get("signatures", []),
         "datasets": [
             {
                 **{name: entry[name] for name in ("name", "role", "digest")},
