@@ -19,10 +19,12 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from studbook.formats.datasets.profile import profile_file
 from studbook.testing import make_document
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     import httpx
     from hypothesis.strategies import SearchStrategy
@@ -61,16 +63,18 @@ LEFT_OUT = ("/tokens/{token}", "/ingest/batch", "/watch")
 
 
 @pytest.fixture
-def server(make_server: MakeServer) -> Iterator[ServerProcess]:
+def server(make_server: MakeServer, tmp_path: Path) -> Iterator[ServerProcess]:
     started = make_server(STUDBOOK_LOG_LEVEL="warning").start().wait_ready()
-    fill(started.client())
+    (tmp_path / "train.csv").write_text("age,kept\n41,yes\n42,no\n")
+    fill(started.client(), profile_file(tmp_path / "train.csv").as_entry())
     yield started
     started.stop()
 
 
-def fill(client: httpx.Client) -> None:
+def fill(client: httpx.Client, data: dict[str, Any]) -> None:
     document = make_document()
     document["run"]["experiment"] = "tuning"
+    document["datasets"][0] |= data
     for _ in range(2):
         assert client.post("/ingest", json=document).status_code == 201
     client.put("/models/churn/aliases/champion", json={"version": 1})
@@ -141,6 +145,7 @@ def test_real_answers_fit_their_description(server: ServerProcess) -> None:
     queries = {
         "/resolve": {"identifier": "churn/1"}, "/diff": {"from": "churn/1", "to": "churn/2"},
         "/lineage/paths": {"from": "churn/1", "to": "churn/2"}, "/lineage/shared": {"first": "churn/1", "second": "churn/2"},
+        "/drift": {"against": "1"}, "/overlap": {"with": "1"},
         "/lineage/edges": {"source": "churn/1", "target": "churn/2"},
         "/proofs/inclusion": {"index": 0}, "/proofs/consistency": {"old": 0}, "/receipts/{event}": {"wait": "proof"},
         "/audit/bundle": {"subject": "churn/1"},
