@@ -213,3 +213,38 @@ def test_the_sdk_and_the_command_attach(tmp_path: Path, monkeypatch: pytest.Monk
     refused = run("attach", "churn/1", BUNDLES / "p256.sig", "--key", BUNDLES / "p384.pub")
     assert refused.exit_code == 1
     assert "another key" in refused.stderr
+
+
+def test_edges_by_a_signed_digest_are_verified(api: httpx.Client) -> None:
+    """Both what was made by digest before the signature and what is made after it."""
+    weights = artifact("weights.bin")
+
+    def derive(model: str) -> None:
+        parent = {"ref": weights["digest"], "relation": "quantized-from", "external": True}
+        assert api.post("/ingest", json={"model": {"name": model}, "version": {"parents": [parent]}}).status_code == 201
+
+    def bases(model: str) -> set[str]:
+        tree = api.get(f"/lineage/models/{model}/versions/1").json()
+        assert {node["name"]: node["signed"] for node in tree["nodes"]}["models/churn/versions/1"] is signed
+        return {edge["basis"] for edge in tree["edges"]}
+
+    signed = False
+    derive("waited")
+    register(api, weights)
+    derive("before")
+    named = {"model": {"name": "named"}, "version": {"parents": [{"ref": "churn/1", "relation": "distilled-from"}]}}
+    assert api.post("/ingest", json=named).status_code == 201
+    assert bases("waited") == bases("before") == {"matched"}
+    assert attach(api).status_code == 201
+    signed = True
+    derive("after")
+    assert bases("waited") == bases("before") == bases("after") == {"matched", "verified"}
+    assert bases("named") == {"declared"}
+    everything = api.get("/lineage/models/after/versions/1", params={"depth": 1000, "edges": False, "limit": 10_000}).json()
+    assert {node["name"]: node["signed"] for node in everything["nodes"]} == {
+        "models/after/versions/1": False, "models/churn/versions/1": True,
+    }  # fmt: skip
+    event = api.get("/models/before/versions/1/history").json()["items"][0]
+    assert event["action"] == "lineage.linked"
+    why = api.get("/lineage/edges", params={"source": "churn/1", "target": "before/1"}).json()
+    assert [edge["basis"] for edge in why["edges"]] == ["matched", "verified"]

@@ -44,6 +44,7 @@ class Pedigree:
         self.root = graph.root
         self._kinds = {node.name: node.kind for node in graph.nodes}
         self._titles = dict(titles or {})
+        self._signed = {node.name for node in graph.nodes if node.signed}
         self._fold_runs = fold_runs
         self._into: dict[str, list[Edge]] = defaultdict(list)
         self._out_of: dict[str, list[Edge]] = defaultdict(list)
@@ -53,7 +54,8 @@ class Pedigree:
 
     def twig(self, name: str, note: str = "") -> Twig:
         """A record as a twig, with nothing on it yet."""
-        return Twig(name, self._kinds.get(name, ""), self._titles.get(name, ""), note)
+        titles = (self._titles.get(name), "signed" if name in self._signed else None)
+        return Twig(name, self._kinds.get(name, ""), "  ".join(filter(None, titles)), note)
 
     def neighbours(self, name: str, *, upstream: bool) -> list[Twig]:
         """What hangs on a record in one direction, each once, with every relation it has to it."""

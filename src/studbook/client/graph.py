@@ -22,6 +22,8 @@ class LineageNode(Record):
     title: str | None = None
     distance: int | None = None
     generation: int = 0
+    # Whether a signature over a model version's artifacts was verified.
+    signed: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,6 +17,7 @@ class NodeAnswer(BaseModel):
     name: str
     generation: int
     distance: int | None
+    signed: bool = Field(description="whether a signature over the artifacts of a model version was verified")
 
 
 class EdgeAnswer(BaseModel):

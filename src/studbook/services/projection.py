@@ -59,7 +59,12 @@ def _model(record: JsonObject) -> dict[str, Any]:
 
 def _model_version(record: JsonObject) -> dict[str, Any]:
     run = record["run"]
-    return {"number": record["number"], "run_id": UUID(run["id"]) if run else None, "archived_at": record["archived_at"]}
+    return {
+        "number": record["number"],
+        "run_id": UUID(run["id"]) if run else None,
+        "archived_at": record["archived_at"],
+        "signatures": len(record.get("signatures", ())),
+    }
 
 
 def _run(record: JsonObject) -> dict[str, Any]:

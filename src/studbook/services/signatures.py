@@ -17,12 +17,14 @@ from studbook.domain.events import Action
 from studbook.governance.gates import Gate
 from studbook.services.governance.gates import settled
 from studbook.services.ingestion.resolution import load_record
+from studbook.services.lineage.linking import Linking
 from studbook.services.recording import Recorder, check_match
 from studbook.services.versions import lock, pass_version_gate, show_version
 from studbook.signing.certificates import read_certificates
 from studbook.signing.errors import SigningError
 from studbook.signing.keys import read_public_key
 from studbook.signing.verifying import verify_bundle
+from studbook.storage.references import find_nodes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,6 +75,8 @@ def add_signature(
                 return refused
             recorder.amend(Action.VERSION_SIGNED, row, changed)
             transaction.flush()
+            signed = find_nodes(transaction.connection, caller.namespace_id, [row.id])[row.id]
+            Linking(transaction, caller.namespace_id).confirm(recorder, signed, entry)
         return show_version(transaction, caller, record).after(recorder)
 
     return settled(database.work.run(change))  # type: ignore[no-any-return]

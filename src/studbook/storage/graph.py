@@ -16,6 +16,7 @@ from studbook.storage.tables import (
     lineage_edges,
     lineage_nodes,
     linking_backlog,
+    model_versions,
     pending_references,
     withdrawn_edges,
 )
@@ -248,6 +249,21 @@ _BARE_NODES: Final = sa.select(
 ).where(lineage_nodes.c.namespace_id == _NAMESPACE, is_packed_in(lineage_nodes.c.id, _IDS))
 
 
+def find_signed(connection: Connection, namespace_id: int, ids: Collection[BareId]) -> set[BareId]:
+    """Which of these are model versions whose artifacts somebody signed, verifiably."""
+    if connection.execute(_ANY_SIGNED, {"namespace": namespace_id}).first() is None:
+        return set()
+    return {row[0] for row in fetch_bare(connection, _SIGNED, {"namespace": namespace_id, "ids": pack_ids(ids)})}
+
+
+_ANY_SIGNED: Final = (
+    sa.select(sa.literal(1)).where(model_versions.c.namespace_id == _NAMESPACE, model_versions.c.signatures > 0).limit(1)
+)
+_SIGNED: Final = sa.select(bare_id(model_versions.c.id).label("id")).where(
+    model_versions.c.namespace_id == _NAMESPACE, model_versions.c.signatures > 0, is_packed_in(model_versions.c.id, _IDS)
+)
+
+
 _Id = TypeVar("_Id")
 
 
@@ -263,6 +279,13 @@ def list_edges_into(connection: Connection, namespace_id: int, target_id: UUID, 
         c.namespace_id == namespace_id, c.target_id == target_id, c.source_id.in_(list(source_ids))
     )
     return connection.execute(statement).all()
+
+
+def list_edges_from(connection: Connection, namespace_id: int, source_id: UUID, basis: str, limit: int) -> Sequence[AnyRow]:
+    """The edges that lead from a record and are known in one way: whole rows, oldest target first, at most `limit`."""
+    c = lineage_edges.c
+    statement = sa.select(lineage_edges).where(c.namespace_id == namespace_id, c.source_id == source_id, c.basis == basis)
+    return connection.execute(statement.order_by(c.target_id).limit(limit)).all()
 
 
 def has_input(connection: Connection, namespace_id: int, target_id: UUID, relation: str) -> bool:

@@ -64,12 +64,23 @@ model_versions = make_table(
     column("number", Integer),
     column("run_id", UuidType, optional=True),
     column("archived_at", optional=True),
+    # How many signatures over its artifacts were verified.
+    column("signatures", Integer),
     sa.UniqueConstraint("namespace_id", "model_id", "number"),
     sa.CheckConstraint("number >= 1", name="number_from_one"),
     sa.Index("ix_model_versions_run", "namespace_id", "run_id"),
     sa.Index("ix_model_versions_created", "namespace_id", "created_at", "id"),
     belongs_to("registered_models", "model_id"),
     belongs_to("runs", "run_id"),
+)
+
+_signed = model_versions.c.signatures > 0
+sa.Index(
+    "ix_model_versions_signed",
+    model_versions.c.namespace_id,
+    model_versions.c.id,
+    sqlite_where=_signed,
+    postgresql_where=_signed,
 )
 
 aliases = make_detail_table(

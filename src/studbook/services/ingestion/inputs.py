@@ -14,6 +14,7 @@ from studbook.domain.series import Series, sealed
 from studbook.services.edges import Edge, each_once, following
 from studbook.services.ingestion.planning import RUN_FIELDS
 from studbook.services.ingestion.resolution import Arrival, DatasetState, RunState, carrying, load_record, with_names
+from studbook.services.lineage.verifying import with_verified
 from studbook.services.recording import heading
 from studbook.storage.facts import delete_details
 from studbook.storage.ingestion import DatasetRow, find_series, lock_runs
@@ -108,7 +109,7 @@ class InputStager:
         edges = [Edge(source, found, relation, basis=basis) for source, relation, basis in sources]
         if carrier is not None:
             edges.append(Edge(carrier, found, DataRelation.COPY_OF, basis=Basis.MATCHED))
-        edges = each_once(edges)
+        edges = with_verified(self._resolution.connection, self._resolution.namespace_id, each_once(edges))
         record: JsonObject = {
             **self._heading(Kind.DATASET_VERSION, found),
             "dataset": name,

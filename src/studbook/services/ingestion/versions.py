@@ -11,6 +11,7 @@ from studbook.domain.lineage import HEADROOM, Basis
 from studbook.domain.names import Kind, model_name, version_name
 from studbook.services.edges import Edge, each_once, following
 from studbook.services.ingestion.resolution import Arrival, with_names
+from studbook.services.lineage.verifying import with_verified
 from studbook.services.recording import heading
 from studbook.storage.ingestion import ModelHead
 from studbook.storage.references import Found
@@ -74,7 +75,7 @@ def stage_version(
         edges.append(Edge(staged.run, found, "output"))
     else:
         edges += [Edge(entry.found, found, "input", entry.role) for entry in staged.inputs]
-    edges = each_once(edges)
+    edges = with_verified(resolution.connection, resolution.namespace_id, each_once(edges))
     recorder.register(
         Action.VERSION_REGISTERED,
         record,

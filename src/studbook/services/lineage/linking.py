@@ -15,6 +15,7 @@ from studbook.domain.names import Kind
 from studbook.services.caller import Caller
 from studbook.services.edges import Edge, each_once
 from studbook.services.ingestion.resolution import Arrival, load_record
+from studbook.services.lineage.verifying import with_verified
 from studbook.services.recording import Recorder
 from studbook.storage import graph
 from studbook.storage.reading import find_by_id
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 # References that are resolved in the transaction of whoever arrives; a thread of the registry goes on with the rest.
 _AT_ONCE: Final = 100
+# Edges that a signature confirms in its transaction; of a version from which more was made by digest the rest stays matched.
+_CONFIRMED: Final = 1_000
 _PAUSE_SECONDS: Final = 0.005
 _DATA: Final = frozenset({Kind.DATASET_VERSION, Kind.MODEL_VERSION})
 
@@ -109,7 +112,8 @@ class Linking:
         """Link a record that waited; whether its reference means the arrival from now on."""
         if row.record_id == arrival.found.id:
             return False
-        target = find_nodes(self.transaction.connection, self.namespace_id, [row.record_id]).get(row.record_id)
+        connection = self.transaction.connection
+        target = find_nodes(connection, self.namespace_id, [row.record_id]).get(row.record_id)
         wanted = _DATA if target is not None and target.kind is Kind.DATASET_VERSION else {Kind.MODEL_VERSION}
         if target is None or arrival.found.kind not in wanted:
             return False
@@ -124,9 +128,9 @@ class Linking:
             return {**record, "references": entries}
 
         basis = Basis.MATCHED if row.scheme == "sha256" else row.basis
-        edge = Edge(arrival.found, target, row.relation, basis=basis)
+        edges = with_verified(connection, self.namespace_id, [Edge(arrival.found, target, row.relation, basis=basis)])
         detail = {"reference": reference, "arrived": arrival.found.name}
-        return self.attempt(arrival.recorder, target, [edge], Action.LINEAGE_LINKED, detail, settled)
+        return self.attempt(arrival.recorder, target, edges, Action.LINEAGE_LINKED, detail, settled)
 
     def _link_copies(self, arrivals: Sequence[Arrival]) -> None:
         """Data that was recorded before the model version whose artifact it is."""
@@ -143,6 +147,17 @@ class Linking:
             edge = Edge(arrival.found, target, DataRelation.COPY_OF, basis=Basis.MATCHED)
             detail = {"reference": row.digest, "arrived": arrival.found.name}
             self.attempt(arrival.recorder, target, [edge], Action.LINEAGE_LINKED, detail)
+
+    def confirm(self, recorder: Recorder, signed: Found, signature: JsonObject) -> None:
+        """Draw beside the edges that lead out of a signed version by a matching digest that they are verified."""
+        connection = self.transaction.connection
+        rows = graph.list_edges_from(connection, self.namespace_id, signed.id, Basis.MATCHED.value, _CONFIRMED)
+        targets = find_nodes(connection, self.namespace_id, {row.target_id for row in rows})
+        detail = {"signed": signed.name, "statement": signature["statement_digest"], "key": signature["key"]}
+        for row in rows:
+            target = targets[row.target_id]
+            edge = Edge(signed, target, row.relation, row.role, Basis.VERIFIED)
+            self.attempt(recorder, target, [edge], Action.LINEAGE_LINKED, detail)
 
     def attempt(
         self,

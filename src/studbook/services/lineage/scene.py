@@ -71,13 +71,14 @@ def get_lineage(connection: Connection, namespace_id: int, root: Found, view: Vi
         distances |= {node: sign * distance for node, distance in walk.distances.items()}
     nodes = graph.find_bare_nodes(connection, namespace_id, distances)
     shown = {node: row for node, row in nodes.items() if not view.kinds or row.kind in view.kinds or node == walks[0].root}
+    signed = graph.find_signed(connection, namespace_id, shown)
     edges: list[JsonObject] = []
     if view.edges:
         for walk in walks:
             edges += _edges_between(walk, nodes) if len(shown) == len(nodes) else _contracted(walk, nodes, shown)
     return {
         "root": root.name,
-        "nodes": [_node(shown[node], distance) for node, distance in distances.items() if node in shown],
+        "nodes": [_node(shown[node], distance, signed) for node, distance in distances.items() if node in shown],
         "edges": edges,
         "truncated": any(walk.truncated for walk in walks),
         "direction": view.direction.value,
@@ -97,9 +98,10 @@ def _everything(connection: Connection, namespace_id: int, root: Found, view: Vi
             truncated = truncated or len(found) > view.limit + 1
             nodes |= {node.id: node for node in sorted(found[: view.limit + 1], key=_GENERATION, reverse=upstream)}
     shown = [node for node in nodes.values() if not view.kinds or node.kind in view.kinds or node.name == root.name]
+    signed = graph.find_signed(connection, namespace_id, [node.id for node in shown])
     return {
         "root": root.name,
-        "nodes": [_node(node, 0 if node.name == root.name else None) for node in shown],
+        "nodes": [_node(node, 0 if node.name == root.name else None, signed) for node in shown],
         "edges": [],
         "truncated": truncated,
         "direction": view.direction.value,
@@ -141,8 +143,15 @@ def _contracted(walk: Walk, nodes: Mapping[BareId, BareNode], shown: Mapping[Bar
     return edges
 
 
-def _node(row: BareNode, distance: int | None) -> JsonObject:
-    return {"id": id_text(row[0]), "kind": row[1], "name": row[2], "generation": row[3], "distance": distance}
+def _node(row: BareNode, distance: int | None, signed: set[BareId]) -> JsonObject:
+    return {
+        "id": id_text(row[0]),
+        "kind": row[1],
+        "name": row[2],
+        "generation": row[3],
+        "distance": distance,
+        "signed": row[0] in signed,
+    }
 
 
 def edge_json(row: BareRow, names: Mapping[BareId, str]) -> JsonObject:

@@ -45,6 +45,9 @@ def upgrade() -> None:
     op.drop_table("lineage_edges_before")
     _create_withdrawn_edges()
     _create_references()
+    # No version was signed before.
+    op.add_column("model_versions", sa.Column("signatures", Integer, nullable=False, server_default="0"))
+    _create_signed_index()
     for table, counts in _STATISTICS.items():
         assume_statistics(op.get_bind(), table, counts)
     assume_large_namespaces(op.get_bind())
@@ -114,6 +117,12 @@ def _create_references() -> None:
         sa.PrimaryKeyConstraint("namespace_id", "record_id", "scheme", "value", name="pk_linking_backlog"),
         **DETAIL_TABLE_OPTIONS,
     )
+
+
+def _create_signed_index() -> None:
+    signed = sa.text("signatures > 0")
+    columns = ["namespace_id", "id"]
+    op.create_index("ix_model_versions_signed", "model_versions", columns, sqlite_where=signed, postgresql_where=signed)
 
 
 def _ends() -> list[sa.Column[object]]:
