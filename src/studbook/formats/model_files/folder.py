@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
+from studbook.formats.model_files.binary_files import read_binary_file
 from studbook.formats.model_files.finding import ModelFileError
 from studbook.formats.model_files.hub import find_cached_name, find_hub_name
 from studbook.formats.model_files.known_files import read_known_file
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from studbook.formats.model_files.known_files import Reader
 
 # Each file is shown to these in turn, until one knows it.
-READERS: Final[tuple[Reader, ...]] = (read_known_file,)
+READERS: Final[tuple[Reader, ...]] = (read_known_file, read_binary_file)
 
 # Media types that are registered, or that the makers of a format use; anything else is left unsaid.
 _MEDIA_TYPES: Final = {

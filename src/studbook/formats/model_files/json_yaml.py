@@ -58,7 +58,14 @@ def read_json(path: Path, shown: str, *, limit: int = JSON_LIMIT, values: int = 
 
     Raises ModelFileError.
     """
-    content = read_bytes(path, shown, limit)
+    return parse_json(read_bytes(path, shown, limit), shown, values=values)
+
+
+def parse_json(content: bytes, shown: str, *, values: int = _VALUES) -> Any:  # noqa: ANN401 - any JSON value
+    """The JSON value in UTF-8 that was read from a file.
+
+    Raises ModelFileError.
+    """
     if sum(content.count(mark) for mark in (b",", b"[", b"{")) > values:
         raise ModelFileError(shown, f"it holds more than {values:,} values, more than is read of such a file")
     try:

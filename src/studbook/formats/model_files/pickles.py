@@ -1,0 +1,192 @@
+"""Pickles, read as a list of instructions and never carried out: which names they would import.
+
+A pickle is a program. Whoever loads one runs what it says, so each is a hazard, and an import of what runs commands is another.
+Format: https://docs.python.org/3/library/pickletools.html; of torch, a zip file with `data.pkl`, or several pickles one after
+another; of joblib, a pickle that may be compressed, with the bytes of arrays between its instructions.
+"""
+
+from __future__ import annotations
+
+import bz2
+import io
+import lzma
+import pickletools
+import zlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from studbook.formats.model_files.archives import open_archive
+from studbook.formats.model_files.bounded import opened
+from studbook.formats.model_files.finding import Finding, Hazard
+from studbook.formats.model_files.imports import is_dangerous
+from studbook.formats.model_files.json_yaml import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+# Instructions of a model of torch take some megabytes; beside them may stand the weights.
+BYTES_LIMIT: Final = 64 * 2**20
+_INSTRUCTIONS: Final = 5_000_000
+# Old files of torch have five pickles one after another.
+_PICKLES: Final = 20
+_NAMES: Final = 200
+_HAZARDS: Final = 50
+_MEMO: Final = 1_000_000
+_STRINGS: Final = frozenset(
+    {"SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8", "UNICODE", "STRING", "BINSTRING", "SHORT_BINSTRING"}
+)
+_PUTS: Final = frozenset({"PUT", "BINPUT", "LONG_BINPUT"})
+_GETS: Final = frozenset({"GET", "BINGET", "LONG_BINGET"})
+# They neither take a text from the stack nor put one there between the two texts of a name.
+_PASSIVE: Final = frozenset({"PROTO", "FRAME"})
+
+
+@dataclass(slots=True)
+class Instructions:
+    """What the instructions of a pickle import, each with the byte at which it stands first."""
+
+    imports: dict[tuple[str, str], int] = field(default_factory=dict)
+    # Why the instructions were not read to their end.
+    cut: str | None = None
+
+
+def read_pickle(path: Path, shown: str) -> Finding:
+    """A plain or compressed pickle. Raises ModelFileError."""
+    with opened(path, shown) as file:
+        content = file.take(min(file.size, BYTES_LIMIT), "the pickle")
+        whole = file.size <= BYTES_LIMIT
+    unpacked, complete = _unpack(content)
+    found = list_instructions(unpacked)
+    if not (whole and complete) and found.cut is None:
+        found.cut = f"only its first {BYTES_LIMIT:,} bytes were read"
+    return _finding("pickle", shown, [("", found)])
+
+
+def read_torch(path: Path, shown: str) -> Finding | None:
+    """A zip file as torch writes it; None for another. Raises ModelFileError."""
+    with open_archive(path, shown) as archive:
+        names = [name for name in archive.names if name.endswith(".pkl")][:_PICKLES]
+        if archive.find("data.pkl") is None:
+            return None
+        parts = []
+        for name in names:
+            content = archive.read(name, BYTES_LIMIT)
+            found = list_instructions(content[:BYTES_LIMIT])
+            if len(content) > BYTES_LIMIT:
+                found.cut = f"only its first {BYTES_LIMIT:,} bytes were read"
+            parts.append((name, found))
+        hazards = archive.hazards()
+        # TorchScript keeps the model's code beside it, and runs it in its own interpreter.
+        scripted = any("/code/" in name for name in archive.names)
+    return _finding("torchscript" if scripted else "pytorch", shown, parts, "pytorch", hazards)
+
+
+def list_instructions(content: bytes) -> Instructions:
+    """The imports of all pickles that stand one after another; what cannot be read ends the list."""
+    found = Instructions()
+    stream = io.BytesIO(content)
+    for _ in range(_PICKLES):
+        start = stream.tell()
+        try:
+            _read_one(stream, found)
+        # The library raises all kinds of errors for what is no pickle.
+        except (ValueError, IndexError, KeyError, OverflowError, MemoryError, EOFError, UnicodeError, AttributeError) as error:
+            # After the last pickle may stand anything: torch puts the weights there.
+            if start == 0:
+                found.cut = f"its instructions end at byte {stream.tell():,}: {str(error)[:100]}"
+            break
+        if found.cut or stream.tell() >= len(content):
+            break
+    return found
+
+
+def _read_one(stream: io.BytesIO, found: Instructions) -> None:
+    """Follow the texts on the stack, as far as names of imports are made of them."""
+    texts: list[str | None] = []
+    memo: dict[int, str | None] = {}
+    for number, (opcode, argument, position) in enumerate(pickletools.genops(stream)):
+        if number >= _INSTRUCTIONS or len(memo) > _MEMO:
+            found.cut = f"only its first {number:,} instructions were read"
+            return
+        name = opcode.name
+        if name in {"GLOBAL", "INST"}:
+            module, _, attribute = str(argument).partition(" ")
+            _note(found, module, attribute, position or 0)
+            texts.append(None)
+        elif name == "STACK_GLOBAL":
+            module, attribute = [text or "?" for text in ["", "", *texts][-2:]]
+            _note(found, module, attribute, position or 0)
+            texts.append(None)
+        elif name == "MEMOIZE":
+            memo[len(memo)] = texts[-1] if texts else None
+        elif name in _PUTS:
+            memo[_index(argument)] = texts[-1] if texts else None
+        elif name in _GETS:
+            texts.append(memo.get(_index(argument)))
+        elif name not in _PASSIVE:
+            texts.append(str(argument) if name in _STRINGS else None)
+        del texts[:-2]
+
+
+def _index(argument: Any) -> int:  # noqa: ANN401 - as the library gives it
+    return int(argument)
+
+
+def _note(found: Instructions, module: str, name: str, position: int) -> None:
+    found.imports.setdefault((clean(module)[:200], clean(name)[:200]), position)
+
+
+def _finding(
+    kind: str, shown: str, parts: list[tuple[str, Instructions]], library: str | None = None, more: tuple[Hazard, ...] = ()
+) -> Finding:
+    names = list(dict.fromkeys(f"{module}.{name}" for _, part in parts for module, name in part.imports))
+    hazards = [Hazard("unsafe-serialisation", shown, "it is a pickle: whoever loads it runs what it says"), *more]
+    hazards += list(_iter_hazards(shown, parts))
+    return Finding(
+        format=kind,
+        path=shown,
+        library=library or _guess_library(names),
+        facts={"imports": names[:_NAMES]} if names else {},
+        hazards=tuple(hazards[:_HAZARDS]),
+    )
+
+
+def _iter_hazards(shown: str, parts: list[tuple[str, Instructions]]) -> Iterator[Hazard]:
+    for member, part in parts:
+        place = f"{shown}:{member}" if member else shown
+        for (module, name), position in part.imports.items():
+            if module == "?" or name == "?":
+                yield Hazard("hidden-import", place, f"at byte {position:,} it imports a name that is made up as it is loaded")
+            elif is_dangerous(module, name):
+                yield Hazard(
+                    "dangerous-import", place, f"at byte {position:,} it imports {module}.{name}, which can run anything"
+                )
+        if part.cut:
+            yield Hazard("not-read-to-the-end", place, part.cut)
+
+
+def _guess_library(names: list[str]) -> str | None:
+    """The library whose classes the pickle makes, where there is one that makes models."""
+    tops = {name.partition(".")[0] for name in names}
+    known = {"sklearn": "scikit-learn", "torch": "pytorch", "xgboost": "xgboost", "lightgbm": "lightgbm", "catboost": "catboost"}
+    return next((library for top, library in known.items() if top in tops), None)
+
+
+def _unpack(content: bytes) -> tuple[bytes, bool]:
+    """The content, decompressed where joblib compressed it, up to the limit; and whether that was all of it."""
+    if content[:1] == b"\x78" or content[:2] == b"\x1f\x8b":
+        return _decompress(zlib.decompressobj(47), content)
+    if content[:3] == b"BZh":
+        return _decompress(bz2.BZ2Decompressor(), content)
+    if content[:6] == b"\xfd7zXZ\x00" or content[:3] == b"\x5d\x00\x00":
+        return _decompress(lzma.LZMADecompressor(), content)
+    return content, True
+
+
+def _decompress(decompressor: Any, content: bytes) -> tuple[bytes, bool]:  # noqa: ANN401 - one of three
+    try:
+        unpacked: bytes = decompressor.decompress(content, BYTES_LIMIT)
+    except (zlib.error, OSError, lzma.LZMAError, EOFError, ValueError):
+        return content, True
+    return unpacked, bool(decompressor.eof)
