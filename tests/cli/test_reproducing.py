@@ -293,7 +293,7 @@ def test_git_itself_refuses_a_transport_that_is_a_command(recipe: dict[str, Any]
 
 @pytest.mark.parametrize(
     ("name", "version"),
-    [("--index-url", "x"), ("numpy", "1 --pre"), ("numpy", "1\n--pre"), ("-r", "x"), ("a @ file:///x", "1"), ("numpy", 1)],
+    [("--pre", "x"), ("numpy", "1 --pre"), ("numpy", "1\n--pre"), ("-r", "x"), ("a @ file:///x", "1"), ("numpy", 1)],
 )
 def test_no_package_is_an_option_of_pip(recipe: dict[str, Any], stage: Stage, name: str, version: Any) -> None:
     recipe["environment"]["packages"] = {"fine": "1.0+cu121", name: version}
