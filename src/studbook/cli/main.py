@@ -65,6 +65,7 @@ COMMANDS: Final[dict[str, dict[str, Entry]]] = {
         "lineage": Entry("lineage", "Draw the lineage of a record as a tree."),
         "graph": Entry("tracing", "Ask the lineage: why, by which way, what would be reached; declare and withdraw edges."),
         "diff": Entry("diff", "Compare two model versions."),
+        "reproduce": Entry("reproduce", "Say what it takes to make a version again, and whether a re-run did."),
         "resolve": Entry("resolve", "Say which records carry an identifier, or each of several."),
         "whatis": Entry("whatis", "Say which model versions and dataset versions files on this machine are."),
         "watch": Entry("watch", "Print a version each time that it changes, and run a command for it."),

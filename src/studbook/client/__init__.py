@@ -112,6 +112,14 @@ from studbook.client.records import (
 )
 from studbook.client.registration import Registration
 from studbook.client.registry import Registry
+from studbook.client.reproducing import (
+    ChecklistLine,
+    Completeness,
+    Recipe,
+    RecipeInput,
+    RecipeParent,
+    Reproduction,
+)
 from studbook.client.run import Run
 from studbook.client.searching import (
     Facet,
@@ -132,6 +140,8 @@ __all__ = [
     "BatchOutcome",
     "ChangeRequest",
     "Changes",
+    "ChecklistLine",
+    "Completeness",
     "ConflictError",
     "ControlCoverage",
     "Coverage",
@@ -195,6 +205,9 @@ __all__ = [
     "PolicyVersion",
     "Reached",
     "Recall",
+    "Recipe",
+    "RecipeInput",
+    "RecipeParent",
     "Recognised",
     "Record",
     "Redrawn",
@@ -202,6 +215,7 @@ __all__ = [
     "RefusedError",
     "Registration",
     "Registry",
+    "Reproduction",
     "Resolved",
     "RetentionClass",
     "Review",

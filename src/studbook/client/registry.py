@@ -15,6 +15,7 @@ from studbook.client.ingesting import Ingestion
 from studbook.client.lifecycle import Lifecycle, RunKind
 from studbook.client.outbox import Outbox
 from studbook.client.reading import RecordReads
+from studbook.client.reproducing import Reproducing
 from studbook.client.run import Run
 from studbook.client.schemas import SchemaCalls
 from studbook.client.searching import Searches
@@ -34,6 +35,7 @@ class Registry(
     Questions,
     LineageQuestions,
     DataQuestions,
+    Reproducing,
     LaterFacts,
     SchemaCalls,
     GovernanceCalls,

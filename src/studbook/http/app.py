@@ -29,6 +29,7 @@ from studbook.http.routes import (
     models,
     operations,
     policies,
+    recipes,
     resolving,
     schemas,
     statements,
@@ -89,7 +90,7 @@ _BODIES = (
     governance.ReviewReport,
 )
 _ROUTES = (
-    ingest, models, versions, data, deployments, discovery, lineage, exporting, resolving, schemas, policies, approvals,
+    ingest, models, versions, recipes, data, deployments, discovery, lineage, exporting, resolving, schemas, policies, approvals,
     statements, tokens, audit, custody,
 )  # fmt: skip
 _PROBLEM = {

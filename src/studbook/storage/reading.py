@@ -36,7 +36,7 @@ from studbook.storage.tables import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
     from uuid import UUID
 
     from sqlalchemy.engine import Connection, Row
@@ -78,6 +78,15 @@ def find_by_id(connection: Connection, kind: Kind, namespace_id: int, record_id:
     table = TABLES[kind]
     statement = columns(table).where(table.c.namespace_id == namespace_id, table.c.id == record_id)
     return connection.execute(statement.with_for_update() if lock else statement).one_or_none()
+
+
+def find_by_ids(connection: Connection, kind: Kind, namespace_id: int, record_ids: Collection[UUID]) -> Sequence[Row[Any]]:
+    """The records with these ids, in no order; those that are not there are left out."""
+    if not record_ids:
+        return []
+    table = TABLES[kind]
+    statement = columns(table).where(table.c.namespace_id == namespace_id, table.c.id.in_(list(record_ids)))
+    return connection.execute(statement).all()
 
 
 def find_by_name(connection: Connection, kind: Kind, namespace_id: int, name: str, *, lock: bool = False) -> Row[Any] | None:
