@@ -198,7 +198,8 @@ class _Model:
             if kind == LENGTH:
                 for number, form, stop in self.wire.iter_fields(value):
                     if number == 1 and form == VARINT:
-                        size = min(stop, 2**53 - 1)
+                        # Some writers have -1 for a size that is not known.
+                        size = stop if stop < 2**53 else None
                     elif number == 2 and form == LENGTH:  # noqa: PLR2004 - a name in place of a size
                         size = find_text(self.wire.text(stop), 100)
             if place < _DIMENSIONS:
