@@ -21,6 +21,7 @@ HOSTILE = (
     "end",
 )
 DIGEST = "sha256:" + "a" * 64
+RUN_ID = "0199f0c1-5962-7001-9d88-bebd9ea15e53"
 START, END = "2026-01-02T03:04:05.000000Z", "2026-01-02T04:04:05.000000Z"
 
 
@@ -36,10 +37,12 @@ def hostile_graph(*, truncated: bool = False) -> Graph:
 
 def training() -> Graph:
     """Data into a run, out of which comes a version, tuned from another and deployed."""
-    facts = Facts(created=START, by="ada@example.org", digests={"model.safetensors": DIGEST})
+    facts = Facts(created=START, by="ada@example.org", digests=[("model.safetensors", DIGEST)])
     nodes = [
-        Node("d1", DATASET_VERSION, "datasets/corpus/versions/1", -2, Facts(created=START, digests={"data": DIGEST})),
-        Node("r1", RUN, "runs/r1", -1, Facts(by="ci", job="nightly", started=START, ended=END, status="succeeded")),
+        Node("d1", DATASET_VERSION, "datasets/corpus/versions/1", -2, Facts(created=START, digests=[("data", DIGEST)])),
+        Node(
+            RUN_ID, RUN, "runs/r1", -1, Facts(created=END, by="ci", job="nightly", started=START, ended=END, status="completed")
+        ),
         Node("m1", MODEL_VERSION, "models/base/versions/1", -1, Facts(by="ada@example.org")),
         Node("m2", MODEL_VERSION, "models/tuned/versions/1", 0, facts),
         Node("p1", DEPLOYMENT, "deployments/p1", 1, Facts(created=END)),

@@ -11,7 +11,7 @@ import pytest
 
 from studbook.formats.lineage import dot, graphml, mermaid, tables
 from studbook.formats.lineage.graph import NOT_ALL, Edge, Graph, Node, in_pieces
-from tests.lineage.graphs import HOSTILE, hostile_graph, training
+from tests.lineage.graphs import HOSTILE, RUN_ID, hostile_graph, training
 
 _NS = "{http://graphml.graphdrawing.org/xmlns}"
 
@@ -83,10 +83,11 @@ def test_graphml_is_read_back_with_its_types() -> None:
 
 def test_graphml_has_what_is_known_of_a_run() -> None:
     root = ET.fromstring(b"".join(graphml.write_graphml(training())))  # noqa: S314 - what was written a line ago
-    run = {data.get("key"): data.text for data in root.iterfind(f".//{_NS}node[@id='r1']/{_NS}data")}
+    run = {data.get("key"): data.text for data in root.iterfind(f".//{_NS}node[@id='{RUN_ID}']/{_NS}data")}
     assert run["node.job"] == "nightly"
     assert run["node.distance"] == "-1"
-    assert "node.created" not in run
+    base = {data.get("key") for data in root.iterfind(f".//{_NS}node[@id='m1']/{_NS}data")}
+    assert base == {"node.kind", "node.name", "node.distance", "node.by"}
 
 
 def rows(pieces: object) -> list[dict[str, str]]:

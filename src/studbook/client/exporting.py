@@ -75,7 +75,7 @@ class Exports(Addressing):
         pieces = self._connection.pieces(("search", "export"), params)
         if target is None:
             return pieces
-        with _whole(target) as file:
+        with whole_file(target) as file:
             for piece in pieces:
                 file.write(piece)
         return target
@@ -96,10 +96,9 @@ def format_of(path: Path) -> ExportFormat:
 
 
 @contextlib.contextmanager
-def _whole(path: Path) -> Iterator[BinaryIO]:
-    """A file that takes its name once it is complete."""
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """A file that takes its name once it is complete; what is no file, such as a pipe, is written as it is. Raises OSError."""
     if path.exists() and not path.is_file():
-        # A pipe or a device is what it is.
         with path.open("wb") as file:
             yield file
         return

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Mapping, Sequence
+    from collections.abc import Generator, Iterable, Sequence
 
 # Kinds of nodes that the writers tell apart; any other kind is drawn as a record.
 MODEL_VERSION: Final = "model_version"
@@ -21,20 +21,22 @@ _PIECE_CHARACTERS: Final = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known of a node besides its place; formats without a word for a fact leave it out.
-
-    Times are RFC 3339 text. Digests are by the artifact or data they are of, each `algorithm:hex`.
-    """
+    """What is known of a node besides its place; formats without a word for a fact leave it out. Times are RFC 3339 text."""
 
     created: str | None = None
     # Who recorded it.
     by: str | None = None
-    digests: Mapping[str, str] = field(default_factory=dict)
+    # Each with what it is of: an artifact's name or address, or "data".
+    digests: Sequence[tuple[str, str]] = ()
     # Of runs alone.
     job: str | None = None
+    # Of runs and deployments.
     started: str | None = None
     ended: str | None = None
     status: str | None = None
+
+
+_NOTHING: Final = Facts()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ class Node:
     kind: str
     name: str
     distance: int | None = None
-    facts: Facts = field(default_factory=Facts)
+    facts: Facts = _NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,17 @@ class Graph:
     edges: Sequence[Edge]
     # Whether something was left out.
     truncated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a graph comes from, for formats whose names mean something to the whole world.
+
+    `base` is the IRI that the names of the records complete, with a slash at its end; `producer` that of the software.
+    """
+
+    base: str
+    producer: str
 
 
 def in_pieces(parts: Iterable[str]) -> Generator[bytes, None, None]:

@@ -72,7 +72,7 @@ def _of_node(node: Node) -> dict[str, object]:
         "distance": node.distance,
         "created": facts.created,
         "by": facts.by,
-        "digests": " ".join(facts.digests.values()) or None,
+        "digests": " ".join(digest for _, digest in facts.digests) or None,
         "job": facts.job,
         "started": facts.started,
         "ended": facts.ended,

@@ -42,7 +42,7 @@ def write_nodes(graph: Graph) -> Generator[bytes, None, None]:
             node.distance,
             node.facts.created,
             node.facts.by,
-            " ".join(node.facts.digests.values()) or None,
+            " ".join(digest for _, digest in node.facts.digests) or None,
             node.facts.job,
             node.facts.started,
             node.facts.ended,
