@@ -145,7 +145,8 @@ def test_real_answers_fit_their_description(server: ServerProcess) -> None:
     queries = {
         "/resolve": {"identifier": "churn/1"}, "/diff": {"from": "churn/1", "to": "churn/2"},
         "/lineage/paths": {"from": "churn/1", "to": "churn/2"}, "/lineage/shared": {"first": "churn/1", "second": "churn/2"},
-        "/drift": {"against": "1"}, "/recipe/verification": {"other": "churn/2"}, "/overlap": {"with": "1"},
+        "/drift": {"against": "1"}, "/overlap": {"with": "1"}, "/lineage/{node}/export": {"format": "prov"},
+        "/recipe/verification": {"other": "churn/2"},
         "/lineage/edges": {"source": "churn/1", "target": "churn/2"},
         "/proofs/inclusion": {"index": 0}, "/proofs/consistency": {"old": 0}, "/receipts/{event}": {"wait": "proof"},
         "/audit/bundle": {"subject": "churn/1"},

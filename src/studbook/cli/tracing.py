@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import sys
+from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from studbook.cli import screen
+from studbook.cli.faults import CommandError
 from studbook.cli.options import AsJson, Reference, new_app
 from studbook.cli.session import open_registry
 from studbook.cli.text import moment, safe, short_name
+from studbook.client.exporting import whole_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -33,6 +38,32 @@ _Reason = Annotated[str | None, typer.Option("--reason", help="Why; it stays in 
 _MustReason = Annotated[str, typer.Option("--reason", help="Why; it stays in the log, so name nobody.")]
 _Was = Annotated[str | None, typer.Option("--from-as-of", metavar="TIME", help="A at a time, or at a size of the log.")]
 _Is = Annotated[str | None, typer.Option("--to-as-of", metavar="TIME", help="B at a time, or at a size of the log.")]
+
+
+class Written(StrEnum):
+    """The formats, as Typer offers them."""
+
+    mermaid = "mermaid"
+    dot = "dot"
+    graphml = "graphml"
+    prov = "prov"
+    openlineage = "openlineage"
+    csv_nodes = "csv-nodes"
+    csv_edges = "csv-edges"
+
+
+class Way(StrEnum):
+    """The directions, as Typer offers them."""
+
+    upstream = "upstream"
+    downstream = "downstream"
+    both = "both"
+
+
+_Written = Annotated[Written, typer.Option("--format", help="Drawings, a graph, W3C PROV-JSON, OpenLineage events, or tables.")]
+_Way = Annotated[Way, typer.Option("--direction", help="Where it comes from, what came of it, or both.")]
+_Output = Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="By default standard output.")]
+_AsOf = Annotated[str | None, typer.Option("--as-of", metavar="TIME", help="As it was: at a time, or at a size of the log.")]
 
 
 @app.command("why")
@@ -102,6 +133,37 @@ def impact(context: typer.Context, reference: Reference, *, as_csv: _Csv = False
         owners, aliases = safe(", ".join(one.owners)), " ".join(f"@{alias}" for alias in one.aliases)
         table.add_row(what, str(one.distance), owners, safe(aliases), where, screen.styled(one.status or "", style))
     screen.print_table(table, none="Nothing came of it.", truncated=found.truncated)
+
+
+@app.command("export")
+def export(
+    context: typer.Context,
+    reference: Reference,
+    *,
+    written: _Written,
+    direction: _Way = Way.both,
+    output: _Output = None,
+    as_of: _AsOf = None,
+) -> None:
+    """Write all that a record comes from and all that came of it: a drawing, a graph, provenance, events or a table.
+
+    A file is there whole or not at all. In CSV, a text that a spreadsheet would take for a formula gets a ' in front.
+    """
+    with open_registry(context) as registry:
+        found = registry.export_lineage(reference, written.value, direction=direction.value, as_of=as_of)
+    if output is None:
+        sys.stdout.buffer.write(found.content)
+        sys.stdout.buffer.flush()
+    else:
+        try:
+            with whole_file(output) as file:
+                file.write(found.content)
+        except OSError as error:
+            raise CommandError(f"{output}: {error.strerror or error}") from error
+        screen.confirm((str(output), screen.NAME), f"  {len(found.content):,} bytes")
+    if found.truncated:
+        words = "! This is a part: there is more than the registry writes at once. Ask for one direction, or for less."
+        screen.notices().print(screen.styled(words, screen.CAUTION))
 
 
 @app.command("shared")

@@ -104,6 +104,18 @@ class Connection:
             self._read(response)
         return response.content
 
+    def file(self, path: Sequence[str] | str, params: Query | None = None) -> tuple[bytes, Mapping[str, str]]:
+        """The bytes of a file that takes the registry a while to write, and the headers that say more of it.
+
+        Raises UnreachableError, also when the answer breaks off, and RefusedError.
+        """
+        request = self._build("GET", path, None, params, None)
+        request.extensions["timeout"] |= {"read": max(self.target.timeout, _PIECE_TIMEOUT)}
+        response = self._send(request, safe_to_repeat=True)
+        if not response.is_success:
+            self._read(response)
+        return response.content, response.headers
+
     def pieces(self, path: Sequence[str], params: Query | None = None) -> Iterator[bytes]:
         """The bytes of a long answer as they arrive; the request is sent when the first are asked for.
 

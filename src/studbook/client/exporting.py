@@ -97,9 +97,8 @@ def format_of(path: Path) -> ExportFormat:
 
 @contextlib.contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
-    """A file that takes its name once it is complete."""
+    """A file that takes its name once it is complete; what is no file, such as a pipe, is written as it is. Raises OSError."""
     if path.exists() and not path.is_file():
-        # A pipe or a device is what it is.
         with path.open("wb") as file:
             yield file
         return

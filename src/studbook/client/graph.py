@@ -178,3 +178,11 @@ class LineageHealth(Record):
     references: Mapping[str, Any] = field(default_factory=dict)
     only_declared: Mapping[str, Any] = field(default_factory=dict)
     counted_to: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LineageFile:
+    """A lineage as a file; `truncated` when there is more than the registry's bounds let in."""
+
+    content: bytes = field(repr=False)
+    truncated: bool

@@ -13,6 +13,7 @@ from studbook.client.graph import (
     Inherited,
     Lineage,
     LineageDifference,
+    LineageFile,
     LineageHealth,
     Paths,
     Redrawn,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 Direction = Literal["upstream", "downstream", "both"]
+LineageFormat = Literal["mermaid", "dot", "graphml", "prov", "openlineage", "csv-nodes", "csv-edges"]
 Time = datetime | str
 
 
@@ -79,6 +81,31 @@ class LineageQuestions(Addressing):
     def impact_csv(self, ref: str) -> str:
         """The same as CSV; several owners or aliases stand in one cell."""
         return self._connection.content(f"lineage/{reference_path(ref)}/impact", params={"format": "csv"}).decode()
+
+    def export_lineage(
+        self,
+        ref: str,
+        format: LineageFormat,  # noqa: A002 - the word of the API
+        *,
+        direction: Direction = "both",
+        relations: Sequence[str] = (),
+        kinds: Sequence[str] = (),
+        as_of: Time | None = None,
+    ) -> LineageFile:
+        """All that a record comes from and all that came of it, as a file, up to 10,000 nodes in each direction.
+
+        `mermaid` and `dot` are drawings, `graphml` and the two tables in CSV are for other programs, `prov` is W3C PROV-JSON and
+        `openlineage` has an event a line. `relations` and `kinds` are those of `lineage`. Look at `truncated`.
+        """
+        params = {
+            "format": format,
+            "direction": direction,
+            "relation": list(relations) or None,
+            "kind": list(kinds) or None,
+            "as_of": _text(as_of),
+        }
+        content, headers = self._connection.file(f"lineage/{reference_path(ref)}/export", params)
+        return LineageFile(content, truncated=headers.get("Studbook-Truncated") == "true")
 
     def inherited(self, ref: str) -> Inherited:
         """The licenses and sensitivities of all that a record comes from."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
-from urllib.parse import unquote
+from typing import Annotated, Any, Final, Literal
+from urllib.parse import quote, unquote
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import Response
 
 from studbook.domain.documents import NewEdge, WithdrawnEdge
@@ -13,6 +13,7 @@ from studbook.domain.names import Kind, parse_reference
 from studbook.http.answers import answered, json_response
 from studbook.http.auth import CurrentSession, Session
 from studbook.http.bodies import body_of
+from studbook.http.downloads import Download
 from studbook.http.lineage_answers import (
     ExplanationAnswer,
     HealthAnswer,
@@ -25,9 +26,10 @@ from studbook.http.lineage_answers import (
     SharedAnswer,
 )
 from studbook.http.receipts import Wait, WaitFor, written
-from studbook.http.routes import AsOf, body_schema
+from studbook.http.routes import PREFIX, AsOf, body_schema
 from studbook.services import past, reading
-from studbook.services.lineage import comparing, declaring, explaining, health, impact, inheriting, paths, scene
+from studbook.services.lineage import comparing, declaring, explaining, exporting, health, impact, inheriting, paths, scene
+from studbook.services.lineage.exporting import LineageFormat
 from studbook.services.lineage.walking import DEPTH_LIMIT, NODE_LIMIT
 from studbook.storage.references import Found
 
@@ -38,6 +40,20 @@ _From = Annotated[str, Query(alias="from", min_length=1, max_length=1024)]
 _Node = Annotated[str, Path(max_length=2048, description="a reference, such as models/churn/versions/3")]
 # What has a place in the graph.
 _NodeKind = Literal[Kind.MODEL_VERSION, Kind.DATASET_VERSION, Kind.RUN, Kind.DEPLOYMENT]
+
+# The media type of each format and how its file is called.
+_FILES: Final = {
+    LineageFormat.MERMAID: ("text/vnd.mermaid", "lineage.mmd"),
+    LineageFormat.DOT: ("text/vnd.graphviz", "lineage.dot"),
+    LineageFormat.GRAPHML: ("application/graphml+xml", "lineage.graphml"),
+    LineageFormat.PROV: ("application/json", "lineage.prov.json"),
+    LineageFormat.OPENLINEAGE: ("application/x-ndjson", "lineage.openlineage.jsonl"),
+    LineageFormat.CSV_NODES: ("text/csv", "nodes.csv"),
+    LineageFormat.CSV_EDGES: ("text/csv", "edges.csv"),
+}
+_FILE: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"content": {media_type: {} for media_type, _ in _FILES.values()}, "description": "the graph in the format asked for"}
+}
 
 
 def _record(connection: Any, session: Session, text: str) -> Found:  # noqa: ANN401 - a connection of storage
@@ -139,6 +155,35 @@ def find_impact(
         return json_response(answer)
     headers = {"Studbook-Truncated": "true" if answer["truncated"] else "false"}
     return Response(b"".join(impact.write_impact(answer)), media_type="text/csv", headers=headers)
+
+
+@router.get("/{node:path}/export", responses=_FILE, response_class=Response)
+def export_lineage(
+    request: Request,
+    session: CurrentSession,
+    node: _Node,
+    form: Annotated[LineageFormat, Query(alias="format")],
+    direction: scene.Direction = scene.Direction.BOTH,
+    relation: Annotated[list[str] | None, Query(max_length=20, description="follow these relations alone")] = None,
+    kind: Annotated[list[_NodeKind] | None, Query(max_length=4, description="show these records, walk through others")] = None,
+    as_of: AsOf = None,
+) -> Response:
+    """All that a record comes from and all that came of it, as a file.
+
+    `Studbook-Truncated: true` says that there is more than 10,000 nodes in a direction, or farther than 1,000 edges. A connection
+    that ends before the response does means that the file is not complete.
+    """
+    with session.database.read() as connection:
+        root = _record(connection, session, _in_path(node))
+        time = _time(connection, session, as_of)
+        view = scene.View(direction, DEPTH_LIMIT, NODE_LIMIT, frozenset(relation or ()), frozenset(kind or ()), time)
+        graph = exporting.read_graph(connection, session.namespace_id, root, view, form)
+    namespace = PREFIX.format(namespace=quote(unquote(request.path_params["namespace"]), safe=""))
+    pieces = exporting.write_graph(graph, form, f"{str(request.base_url).rstrip('/')}{namespace}/")
+    media_type, filename = _FILES[form]
+    file = Download(pieces, request.app.state.exports, media_type, filename)
+    file.headers["Studbook-Truncated"] = "true" if graph.truncated else "false"
+    return file
 
 
 @router.get("/{node:path}/inherited", responses=answered(InheritedAnswer))

@@ -1,0 +1,1 @@
+"""Writers of lineage graphs, one format a module; each yields its file piece by piece."""
