@@ -6,8 +6,9 @@ Column types, connection set-up, transactions and bulk insertion differ; everyth
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from uuid import UUID
@@ -317,6 +318,33 @@ def lock_migrations(connection: Connection) -> None:
     """Let one process migrate at a time; the lock ends with the transaction (on SQLite, BEGIN IMMEDIATE took it)."""
     if connection.dialect.name != "sqlite":
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(7310293847)"))
+
+
+# More keys than these are held by holding all of them; a lock takes memory that all processes share.
+_KEYS_AT_MOST: Final = 500
+_KEYS: Final = sa.text("""
+    SELECT CASE WHEN alone THEN pg_advisory_xact_lock(5342, key)::text ELSE pg_advisory_xact_lock_shared(5342, key)::text END
+    FROM unnest(CAST(:keys AS integer[]), CAST(:alone AS boolean[])) AS held (key, alone)
+""")
+
+
+def hold_keys(connection: Connection, *, alone: Iterable[str], shared: Iterable[str]) -> None:
+    """Keep out, until the transaction ends, whoever holds one of these keys otherwise: alone, or shared with others.
+
+    What is read afterwards includes all that those who held a key before have committed. On SQLite there is one writer.
+    """
+    if connection.dialect.name == "sqlite":
+        return
+    held = dict.fromkeys(map(_key, shared), False) | dict.fromkeys(map(_key, alone), True)
+    every = {0: len(held) > _KEYS_AT_MOST}
+    # Always in the same order, against deadlock.
+    keys = every if every[0] else every | dict(sorted(held.items()))
+    connection.execute(_KEYS, {"keys": list(keys), "alone": list(keys.values())})
+
+
+def _key(text: str) -> int:
+    """A number of its own for each text, as good as; never 0, which stands for all."""
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest()) % (2**31 - 1) + 1
 
 
 Rows = Sequence[Mapping[str, Any]]

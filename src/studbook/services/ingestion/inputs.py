@@ -13,7 +13,16 @@ from studbook.domain.names import Kind, dataset_name, dataset_version_name, quot
 from studbook.domain.series import Series, sealed
 from studbook.services.edges import Edge, each_once, following
 from studbook.services.ingestion.planning import RUN_FIELDS
-from studbook.services.ingestion.resolution import Arrival, DatasetState, RunState, carrying, load_record, with_names
+from studbook.services.ingestion.resolution import (
+    DATA,
+    Arrival,
+    DatasetState,
+    RunState,
+    carrying,
+    load_record,
+    split_digest,
+    with_names,
+)
 from studbook.services.lineage.verifying import with_verified
 from studbook.services.recording import heading
 from studbook.storage.facts import delete_details
@@ -136,14 +145,14 @@ class InputStager:
         staged.edges += edges
         row = DatasetRow(version_id, number, part.digest, record, generation)
         self._resolution.add_dataset_version(name, row, found, part.identifiers)
-        carried = [*with_names(part.identifiers), *([_carried(part.digest)] if part.digest else [])]
+        carried = [*with_names(part.identifiers), *([split_digest(part.digest)] if part.digest else [])]
         self._resolution.arrivals.append(Arrival(found, self._recorder, carried))
         return found, True
 
     def _find_carrier(self, digest: str | None) -> Found | None:
         """Whatever was recorded first with the same bytes: a dataset version, or a model version with such an artifact."""
         carriers = self._resolution.find(carrying(digest)) if digest else []
-        return next((found for found in carriers if found.kind in {Kind.DATASET_VERSION, Kind.MODEL_VERSION}), None)
+        return next((found for found in carriers if found.kind in DATA), None)
 
     def _stage_dataset(self, name: str) -> DatasetState:
         found = Found(new_id(), Kind.DATASET, dataset_name(name))
@@ -260,8 +269,3 @@ class InputStager:
 
     def _heading(self, kind: Kind, found: Found) -> JsonObject:
         return heading(self._recorder, kind, found)
-
-
-def _carried(digest: str) -> tuple[str, str]:
-    scheme, _, value = digest.partition(":")
-    return scheme, value

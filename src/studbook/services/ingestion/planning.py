@@ -9,13 +9,13 @@ from studbook.domain.errors import ConflictError, InvalidDocumentError, Violatio
 from studbook.domain.lineage import Basis
 from studbook.domain.names import BadReferenceError, ById, ByIdentifier, Kind, dataset_version_name, parse_reference
 from studbook.domain.pointers import pointer
-from studbook.services.ingestion.resolution import load_record
+from studbook.services.ingestion.resolution import DATA, load_record
 from studbook.services.schemas.contracts import Contract, described_part, find_breaches, unknown_schema
 from studbook.services.schemas.doubles import find_doubles
 from studbook.storage.references import Found
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from uuid import UUID
 
     from studbook.domain.canonical import JsonObject
@@ -124,7 +124,7 @@ class Planner:
     def _warn(self, place: tuple[str | int, ...], code: str, message: str) -> None:
         self._warnings.append(Violation(pointer(place), code, message))
 
-    def _one(self, place: tuple[str | int, ...], text: str, kinds: set[Kind], noun: str) -> Found | None:
+    def _one(self, place: tuple[str | int, ...], text: str, kinds: Collection[Kind], noun: str) -> Found | None:
         """The single record of some kind that a reference means; anything else is a fault."""
         found = [match for match in self._resolution.find(parse_reference(text)) if match.kind in kinds]
         if len(found) == 1:
@@ -181,7 +181,7 @@ class Planner:
                     message = f"no dataset above this one is called {source.name[:120]!r}; list what it was made from before it"
                     self._fault((*place, "name"), "unknown_reference", message)
                 continue
-            kinds = {Kind.DATASET_VERSION, Kind.MODEL_VERSION}
+            kinds = DATA
             found = self._origin((*place, "ref"), source, kinds, "dataset or model version")
             if isinstance(found, Found) and entry.found is not None and found.id == entry.found.id:
                 self._fault((*place, "ref"), "lineage_cycle", "a dataset version is not made from itself")
@@ -191,7 +191,7 @@ class Planner:
                 entry.waiting.append(found)
 
     def _origin(
-        self, place: tuple[str | int, ...], part: Parent | DataSource, kinds: set[Kind], noun: str
+        self, place: tuple[str | int, ...], part: Parent | DataSource, kinds: Collection[Kind], noun: str
     ) -> Found | Waiting | None:
         """What a parent or source means; what is external may be still to come, or be carried by several: the first counts."""
         text = part.ref or ""

@@ -6,12 +6,13 @@ A document may refer to what an earlier document of its group has just made, so 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from studbook.domain.canonical import read_canonical
 from studbook.domain.names import ById, ByIdentifier, ByNumber, Kind, Reference, parse_reference, strip_commit
 from studbook.services.schemas.contracts import Contract, find_choices, load_contracts
 from studbook.storage import ingestion as storage
+from studbook.storage.dialects import hold_keys
 from studbook.storage.references import Found, find_records
 
 if TYPE_CHECKING:
@@ -21,11 +22,14 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from studbook.domain.canonical import JsonObject
-    from studbook.domain.documents import DatasetPart, IngestDocument, Metric, RunPart, SchemaChoice
+    from studbook.domain.documents import DatasetPart, DataSource, IngestDocument, Metric, Parent, RunPart, SchemaChoice
     from studbook.domain.errors import ConflictError
     from studbook.services.edges import Edge
     from studbook.services.recording import Recorder
     from studbook.storage.ingestion import DatasetRow, ModelHead
+
+# What data is made from.
+DATA: Final = frozenset({Kind.DATASET_VERSION, Kind.MODEL_VERSION})
 
 
 @dataclass(slots=True)
@@ -76,6 +80,10 @@ class Wants:
     numbers: set[tuple[str, int | None]] = field(default_factory=set)
     references: set[Reference] = field(default_factory=set)
     claims: set[tuple[str, str]] = field(default_factory=set)
+    # What may be still to come, and the kinds of record that it may be.
+    awaited: dict[ByIdentifier, frozenset[Kind]] = field(default_factory=dict)
+    # Identifiers for which others may be waiting.
+    carried: set[tuple[str, str]] = field(default_factory=set)
     experiments: set[str] = field(default_factory=set)
     runs: set[UUID] = field(default_factory=set)
     # Models of which a run made a version: a run of the same job may have made the one before.
@@ -87,7 +95,10 @@ class Wants:
             self.models.add(document.model.name)
             if document.model.schema_ is not None:
                 self.schemas.setdefault(document.model.name, document.model.schema_)
-            self.references.update(parse_reference(parent.ref) for parent in document.version.parents)
+            for parent in document.version.parents:
+                self._add_origin(parent, frozenset({Kind.MODEL_VERSION}))
+            self.carried.update(with_names(document.version.identifiers))
+            self.carried.update(split_digest(each.digest) for each in document.version.artifacts if each.digest is not None)
             self.claims.update(document.version.identifiers.items())
             if document.run is not None and not document.version.parents:
                 self.produced.add(document.model.name)
@@ -102,11 +113,14 @@ class Wants:
                 continue
             assert part.name is not None  # noqa: S101 - the document's own rule; for the type checker
             self.datasets.add(part.name)
-            self.references.update(parse_reference(source.ref) for source in part.sources if source.ref is not None)
+            for source in part.sources:
+                self._add_origin(source, DATA)
+            self.carried.update(with_names(part.identifiers))
             self.claims.update(part.identifiers.items())
             if part.digest is not None:
                 self.digests.add((part.name, part.digest))
                 self.references.add(carrying(part.digest))
+                self.awaited[carrying(part.digest)] = DATA
             if part.version is not None or part.digest is None:
                 self.numbers.add((part.name, part.version))
         if run is None:
@@ -119,6 +133,15 @@ class Wants:
         if run.experiment is not None:
             self.experiments.add(run.experiment)
         self.claims.update(run.identifiers.items())
+
+    def _add_origin(self, part: Parent | DataSource, kinds: frozenset[Kind]) -> None:
+        if part.ref is None:
+            return
+        reference = parse_reference(part.ref)
+        self.references.add(reference)
+        if part.external and isinstance(reference, ByIdentifier):
+            # Of two that wait for one identifier the narrower waits longer.
+            self.awaited[reference] = kinds & self.awaited.get(reference, kinds)
 
     def add_metrics(self, metrics: Iterable[Metric], datasets: Iterable[DatasetPart]) -> None:
         """Collect the recorded datasets that metrics were measured on."""
@@ -166,6 +189,7 @@ class Resolution:
             self._load_contracts(wants)
         if wants.references:
             self._found = find_records(connection, namespace_id, wants.references)
+        self._meet(wants)
         if wants.datasets:
             self._load_datasets(wants)
         if wants.experiments:
@@ -173,6 +197,20 @@ class Resolution:
         if wants.claims:
             self.claims = storage.find_claims(connection, namespace_id, wants.claims)
         self._load_runs(wants)
+
+    def _meet(self, wants: Wants) -> None:
+        """See to it that of two who commit at once, one that waits and one that arrives, the later sees the earlier."""
+        missing = [
+            reference
+            for reference, kinds in wants.awaited.items()
+            if not any(each.kind in kinds for each in self.find(reference))
+        ]
+        alone = [f"{self.namespace_id}:{each.scheme}:{each.value}" for each in missing]
+        shared = [f"{self.namespace_id}:{scheme}:{value}" for scheme, value in wants.carried]
+        if alone or shared:
+            hold_keys(self.connection, alone=alone, shared=shared)
+        if missing:
+            self._found |= find_records(self.connection, self.namespace_id, missing)
 
     def _load_contracts(self, wants: Wants) -> None:
         fresh = {model: choice for model, choice in wants.schemas.items() if model not in self.models}
@@ -240,9 +278,15 @@ def with_names(identifiers: dict[str, str]) -> list[tuple[str, str]]:
     return [*identifiers.items(), *named]
 
 
+def split_digest(digest: str) -> tuple[str, str]:
+    """A digest as an identifier that its record carries: scheme and value."""
+    scheme, _, value = digest.partition(":")
+    return scheme, value
+
+
 def carrying(digest: str) -> ByIdentifier:
     """The reference to whatever carries a digest."""
-    return ByIdentifier(*digest.split(":", 1))
+    return ByIdentifier(*split_digest(digest))
 
 
 def load_record(record: bytes | JsonObject) -> JsonObject:

@@ -10,7 +10,7 @@ from studbook.domain.ids import new_id
 from studbook.domain.lineage import HEADROOM, Basis
 from studbook.domain.names import Kind, model_name, version_name
 from studbook.services.edges import Edge, each_once, following
-from studbook.services.ingestion.resolution import Arrival, with_names
+from studbook.services.ingestion.resolution import Arrival, split_digest, with_names
 from studbook.services.lineage.verifying import with_verified
 from studbook.services.recording import heading
 from studbook.storage.ingestion import ModelHead
@@ -86,7 +86,7 @@ def stage_version(
     )
     digests = [artifact.digest for artifact in part.artifacts if artifact.digest is not None]
     resolution.add_version(model, number, found, digests, part.identifiers)
-    carried = [*with_names(part.identifiers), *dict.fromkeys(("sha256", digest.partition(":")[2]) for digest in digests)]
+    carried = [*with_names(part.identifiers), *dict.fromkeys(split_digest(digest) for digest in digests)]
     resolution.arrivals.append(Arrival(found, recorder, carried))
     head.last, head.last_job = found, staged.job if staged.run else None
     return found, number, edges

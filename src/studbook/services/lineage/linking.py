@@ -14,7 +14,7 @@ from studbook.domain.lineage import Basis, DataRelation
 from studbook.domain.names import Kind
 from studbook.services.caller import Caller
 from studbook.services.edges import Edge, each_once
-from studbook.services.ingestion.resolution import Arrival, load_record
+from studbook.services.ingestion.resolution import DATA, Arrival, load_record
 from studbook.services.lineage.verifying import with_verified
 from studbook.services.recording import Recorder
 from studbook.storage import graph
@@ -39,7 +39,6 @@ _AT_ONCE: Final = 100
 # Edges that a signature confirms in its transaction; of a version from which more was made by digest the rest stays matched.
 _CONFIRMED: Final = 1_000
 _PAUSE_SECONDS: Final = 0.005
-_DATA: Final = frozenset({Kind.DATASET_VERSION, Kind.MODEL_VERSION})
 
 
 @dataclass(slots=True)
@@ -114,7 +113,7 @@ class Linking:
             return False
         connection = self.transaction.connection
         target = find_nodes(connection, self.namespace_id, [row.record_id]).get(row.record_id)
-        wanted = _DATA if target is not None and target.kind is Kind.DATASET_VERSION else {Kind.MODEL_VERSION}
+        wanted = DATA if target is not None and target.kind is Kind.DATASET_VERSION else {Kind.MODEL_VERSION}
         if target is None or arrival.found.kind not in wanted:
             return False
         reference = f"{row.scheme}:{row.value}"
