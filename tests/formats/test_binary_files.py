@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import collections
+import gzip
 import importlib.util
 import io
 import json
+import lzma
 import os
 import pickle
 import pickletools
@@ -23,6 +25,7 @@ from hypothesis import strategies as st
 
 from studbook.formats.model_files.binary_files import read_binary_file
 from studbook.formats.model_files.finding import Finding, ModelFileError
+from studbook.formats.model_files.imports import is_dangerous
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,9 +57,16 @@ def gguf_value(value: Any) -> bytes:
     return struct.pack("<II", 4, value)
 
 
-def one_tensor(shape: str) -> bytes:
-    header = f'{{"w":{{"dtype":"F32","shape":{shape},"data_offsets":[0,4]}}}}'.encode()
+def one_tensor(shape: str, dtype: str = "F32") -> bytes:
+    header = f'{{"w":{{"dtype":"{dtype}","shape":{shape},"data_offsets":[0,4]}}}}'.encode()
     return struct.pack("<Q", len(header)) + header + b"1234"
+
+
+def placed(size: int, *places: list[int]) -> bytes:
+    """Tensors of so many bytes each at these places."""
+    tensors = {f"w{number}": {"dtype": "U8", "shape": [size], "data_offsets": place} for number, place in enumerate(places)}
+    header = json.dumps(tensors).encode()
+    return struct.pack("<Q", len(header)) + header + bytes(max(place[1] for place in places))
 
 
 GGUF_SAYS = {
@@ -67,9 +77,9 @@ GGUF_SAYS = {
 }  # fmt: skip
 
 
-def gguf(said: dict[str, Any] = GGUF_SAYS, tensors: int = 2, version: int = 3) -> bytes:
+def gguf(said: dict[str, Any] = GGUF_SAYS, tensors: int = 2, version: int = 3, shape: int = 8) -> bytes:
     values = b"".join(gguf_text(name) + gguf_value(value) for name, value in said.items())
-    infos = b"".join(gguf_text(f"t{place}") + struct.pack("<IQQIQ", 2, 8, 4, 12, 0) for place in range(tensors))
+    infos = b"".join(gguf_text(f"t{place}") + struct.pack("<IQQIQ", 2, shape, 4, 12, 0) for place in range(tensors))
     return b"GGUF" + struct.pack("<IQQ", version, tensors, len(said)) + values + infos
 
 
@@ -210,6 +220,26 @@ def test_onnx(tmp_path: Path) -> None:
     assert codes(read(tmp_path, "model.onnx", onnx(location=b"../../etc/passwd"))) == ["path-outside"]
 
 
+OUTSIDE = field(1, 4) + field(2, 1) + field(13, field(1, b"location") + field(2, b"../../etc/passwd"))
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        field(7, field(5, field(1, 4) + field(13, field(1, b"location") + field(2, b"./" * 2500 + b"../../etc/passwd")))),
+        field(7, field(1, field(4, b"X") + field(5, field(10, OUTSIDE)))),
+        field(7, field(1, field(4, b"X") + field(5, field(22, field(1, OUTSIDE))))),
+        field(7, field(15, field(2, OUTSIDE))),
+        field(20, field(2, field(5, OUTSIDE))),
+        field(25, field(7, field(4, b"Constant") + field(5, field(5, OUTSIDE)))),
+        field(25, field(11, field(5, OUTSIDE))),
+    ],
+    ids=["a long path", "list of tensors", "sparse attribute", "sparse weight", "training", "function", "function's attribute"],
+)
+def test_wherever_onnx_may_keep_tensors_their_place_is_looked_at(tmp_path: Path, model: bytes) -> None:
+    assert "path-outside" in codes(read(tmp_path, "model.onnx", field(1, 8) + model))
+
+
 @pytest.mark.parametrize("package", ["magika", "silero_vad", "rapidocr", "rapidocr_onnxruntime"])
 def test_real_onnx_files_that_packages_ship(package: str) -> None:
     spec = importlib.util.find_spec(package)
@@ -232,10 +262,31 @@ def test_keras_and_its_code(tmp_path: Path) -> None:
     assert set(codes(found)) == {"code-in-model"}
 
 
+def test_keras_names_what_is_not_its_own(tmp_path: Path) -> None:
+    parts = [
+        {"module": "os", "class_name": "function", "config": "system", "registered_name": "function"},
+        {"module": "home_made", "class_name": "Own", "config": {}},
+        {"module": "keras.layers", "class_name": "Dense", "config": {}},
+        {"module": "builtins", "class_name": "function", "config": "relu"},
+    ]
+    named = zipped({"config.json": json.dumps({"class_name": "Model", "config": {"layers": parts}}), "metadata.json": "{}"})
+    told = {(hazard.code, hazard.message.split()[-1]) for hazard in read(tmp_path, "model.keras", named).hazards}
+    assert {("untrusted-type", "home_made.Own")} < told
+    assert ("dangerous-import", "anything") in told
+    hidden = {"class_name": "S", "a": {"class_name": "Lambda", "config": {}}, "z": [0] * 600_000}
+    many = zipped({"config.json": json.dumps(hidden), "metadata.json": "{}"})
+    assert codes(read(tmp_path, "model.keras", many)) == ["code-in-model", "not-read-to-the-end"]
+
+
+def test_skops_names_functions(tmp_path: Path) -> None:
+    schema = {"__class__": "x", "__module__": "numpy", "content": {"module_path": "os", "function": "system"}}
+    assert codes(read(tmp_path, "model.skops", zipped({"schema.json": json.dumps(schema)}))) == ["dangerous-import"]
+
+
 def test_skops_and_whom_it_asks_to_trust(tmp_path: Path) -> None:
     found = read(tmp_path, "model.skops", SKOPS)
     assert (found.format, found.architecture, found.library) == ("skops", "sklearn.pipeline.Pipeline", "scikit-learn")
-    assert codes(found) == ["untrusted-type", "dangerous-import"]
+    assert codes(found) == ["dangerous-import", "untrusted-type"]
 
 
 @pytest.mark.parametrize("protocol", range(6))
@@ -275,9 +326,88 @@ def test_old_torch_files_and_compressed_ones(tmp_path: Path) -> None:
     assert torch.hazards[-1].place == "model.pt:m/data.pkl"
 
 
+SYSTEM = b"cos\nsystem\n(S'true'\ntR."
+HARMLESS = pickle.dumps([])
+PACKED = lzma.compress(SYSTEM, lzma.FORMAT_ALONE)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("twenty before.pt", zipped({**{f"m/a{number:03}.pkl": HARMLESS for number in range(200)}, "m/data.pkl": SYSTEM})),
+        ("keras too.pt", zipped({"m/data.pkl": SYSTEM, "config.json": "{}", "metadata.json": "{}"})),
+        ("skops too.pt", zipped({"m/data.pkl": SYSTEM, "schema.json": "{}"})),
+        ("within.npz", zipped({"a.npy": FILES["array.npy"], "b.pickle": SYSTEM})),
+        ("within.mar", zipped({"MAR-INF/MANIFEST.json": "{}", "model.PKL": SYSTEM})),
+        ("text.bin", SYSTEM),
+        ("text.pt", SYSTEM),
+        ("text.ckpt", SYSTEM),
+        ("text.sav", SYSTEM),
+        ("padded.bin", b"S'" + b"a" * 200_000 + b"'\n0" + SYSTEM),
+        ("marked.dat", b"\x80\x04\x8c\x02os\x94\x8c\x06system\x94\x93."),
+        ("packed.pkl.gz", gzip.compress(SYSTEM)),
+        ("second.pkl", HARMLESS + SYSTEM),
+        ("crowd.pkl", b"\x80\x04" + b"".join(b"N\x8c\x03x%02d\x93" % number for number in range(90)) + SYSTEM),
+        ("crowd of packages.pkl", b"".join(b"chome%02d\nmade\n0" % number for number in range(90)) + SYSTEM),
+    ],
+)  # fmt: skip
+def test_nothing_hides_a_command(tmp_path: Path, name: str, content: bytes) -> None:
+    found = read(tmp_path, name, content)
+    assert codes(found)[:2] == ["unsafe-serialisation", "dangerous-import"]
+    assert len(found.hazards) <= 51
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        # The interpreter reads this number, and Python's list of instructions does not.
+        pickle.dumps(1, 2) + b"\x80\x02I0x1\n0" + SYSTEM,
+        b"".join(HARMLESS for _ in range(21)) + SYSTEM,
+        zipped({"m/data.pkl": HARMLESS, **{f"m/{number}.pkl": HARMLESS for number in range(101)}}),
+        lzma.compress(SYSTEM, lzma.FORMAT_ALONE)[:1]
+        + struct.pack("<I", 0x60000000)
+        + lzma.compress(SYSTEM, lzma.FORMAT_ALONE)[5:],
+    ],
+    ids=["unreadable number", "many pickles", "many members", "a dictionary of 1.5 GiB"],
+)
+def test_what_was_not_read_is_told(tmp_path: Path, content: bytes) -> None:
+    assert "not-read-to-the-end" in codes(read(tmp_path, "model.pkl", content))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "distutils.spawn.spawn", "_posixsubprocess.fork_exec", "uuid._get_command_stdout", "operator.call", "sqlite3.connect",
+        "torch.storage._load_from_bytes", "numpy.distutils.exec_command.exec_command", "numpy.testing._private.utils.runstring",
+        "pandas.core.computation.eval.eval", "shelve.open", "fileinput.input", "py_compile.compile", "cffi.FFI", "builtins.eval",
+        "torch.utils._config_module.load_config", "test.support.script_helper.assert_python_ok", "sympy.sympify",
+    ],
+)  # fmt: skip
+def test_what_runs_anything_is_known(name: str) -> None:
+    assert is_dangerous(*name.rsplit(".", 1))
+
+
+def test_what_is_not_known_is_told_after_all_else(tmp_path: Path) -> None:
+    found = read(tmp_path, "model.pkl", b"chome.made\nModel\n0cnumpy\nndarray\n0csklearn.svm\nSVC\n.")
+    assert codes(found) == ["unsafe-serialisation", "unknown-import"]
+    assert "home.made.Model" in found.hazards[1].message
+
+
+def test_models_as_their_libraries_keep_them(tmp_path: Path) -> None:
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.linear_model import LogisticRegression
+
+    data = np.arange(40.0).reshape(10, 4), np.arange(10) % 2
+    for model in (LogisticRegression(), RandomForestClassifier(3)):
+        found = read(tmp_path, "model.pkl", pickle.dumps(model.fit(*data)))
+        assert (found.library, codes(found)) == ("scikit-learn", ["unsafe-serialisation"])
+
+
 def test_arrays(tmp_path: Path) -> None:
     assert read(tmp_path, "array.npy", FILES["array.npy"]).dtypes == {"F32": 6}
     assert read(tmp_path, "arrays.npz", FILES["arrays.npz"]).dtypes == {"F64": 3, "I64": 2}
+    notes = zipped({"a.npy": FILES["array.npy"], "notes.txt": "x"})
+    assert read(tmp_path, "arrays.npz", notes).dtypes == {"F32": 6}
     np.save(tmp_path / "objects.npy", np.array([{}]), allow_pickle=True)
     found = read_binary_file(tmp_path / "objects.npy", "objects.npy")
     assert found is not None
@@ -294,7 +424,12 @@ def test_arrays(tmp_path: Path) -> None:
         ("a.safetensors", struct.pack("<Q", 5000) + b"[" * 5000, "nests too deep"),
         ("a.safetensors", safetensors()[:-1], "lies at bytes"),
         ("a.safetensors", one_tensor("[-1]"), "no type, shape"),
-        ("a.safetensors", one_tensor("[9]"), "has 4 bytes"),
+        ("a.safetensors", one_tensor("[9]"), "than the 4 bytes"),
+        ("a.safetensors", placed(4, [0, 4], [2, 6]), "two overlap"),
+        ("a.safetensors", placed(4, [0, 4], [5, 9]), "part of none"),
+        ("a.safetensors", placed(4, [0, 4]) + b"more", "take 4 bytes of 8"),
+        ("a.safetensors", one_tensor("[9000]", "Z9"), "than the 4 bytes"),
+        ("a.gguf", gguf(tensors=1, shape=2**52) , "more than any model has"),
         ("a.gguf", b"GGUF" + struct.pack("<IQQ", 3, 2**60, 0), "it says that it has"),
         ("a.gguf", b"GGUF" + struct.pack("<IQQ", 3, 0, 2**60), "it says that it has"),
         ("a.gguf", b"GGUF" + struct.pack("<IQQ", 9, 0, 0), "version 9"),
@@ -336,6 +471,37 @@ def test_zip_bombs_and_members_that_lead_out(tmp_path: Path) -> None:
         read_binary_file(tmp_path / "model.keras", "model.keras")
     assert tracemalloc.get_traced_memory()[1] < 100 * 2**20
     tracemalloc.stop()
+
+
+def many_members(count: int) -> bytes:
+    """A zip file that lists so many members."""
+    body = b"PK\x03\x04" + bytes(26)
+    listed = (b"PK\x01\x02" + struct.pack("<6H3I5H2I", 20, 20, *[0] * 7, 1, *[0] * 6) + b"a") * count
+    record = b"PK\x06\x06" + struct.pack("<QHHIIQQQQ", 44, 45, 45, 0, 0, count, count, len(listed), len(body))
+    place = b"PK\x06\x07" + struct.pack("<IQI", 0, len(body) + len(listed), 1)
+    return body + listed + record + place + b"PK\x05\x06" + struct.pack("<4HIIH", 0, 0, 65535, 65535, 2**32 - 1, 2**32 - 1, 0)
+
+
+@pytest.mark.parametrize("count", [150_000, 400_000])
+def test_a_list_of_members_without_end_takes_little(tmp_path: Path, count: int) -> None:
+    (tmp_path / "model.pt").write_bytes(many_members(count))
+    tracemalloc.start()
+    with pytest.raises(ModelFileError, match=r"than are read|that are read"):
+        read_binary_file(tmp_path / "model.pt", "model.pt")
+    assert tracemalloc.get_traced_memory()[1] < 200 * 2**20
+    tracemalloc.stop()
+
+
+def test_long_texts_and_many_kinds_of_numbers_are_not_kept(tmp_path: Path) -> None:
+    content = gguf({f"general.k{number}": "x" * 2**20 for number in range(100)} | {f"k{number}": "x" for number in range(100)})
+    tracemalloc.start()
+    read(tmp_path, "model.gguf", content)
+    assert tracemalloc.get_traced_memory()[1] < 10 * 2**20
+    tracemalloc.stop()
+    tensors = {f"w{number}": {"dtype": f"Z{number}", "shape": [], "data_offsets": [number, number + 1]} for number in range(300)}
+    header = json.dumps(tensors).encode()
+    found = read(tmp_path, "model.safetensors", struct.pack("<Q", len(header)) + header + bytes(300))
+    assert (found.weights, len(found.dtypes), found.dtypes["other"]) == (300, 51, 250)
 
 
 def test_what_is_no_model_is_left_to_others(tmp_path: Path) -> None:

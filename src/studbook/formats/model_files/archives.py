@@ -5,11 +5,12 @@ A member is read up to a limit, whatever its header says of its size, so that a 
 
 from __future__ import annotations
 
+import contextlib
+import io
 import lzma
 import struct
 import zipfile
 import zlib
-from contextlib import contextmanager
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
@@ -21,11 +22,22 @@ if TYPE_CHECKING:
 
 MAGIC: Final = b"PK\x03\x04"
 # A model of torch has a member for each tensor.
-_MEMBERS: Final = 200_000
+_MEMBERS: Final = 100_000
+# The list of members, which the library reads at once and keeps several times over.
+_DIRECTORY: Final = 16 * 2**20
 # Packed so well nothing is that was not made for it.
 _RATIO: Final = 1_000
 _SMALL: Final = 2**20
-_HAZARDS: Final = 20
+_CHUNK: Final = 2**20
+
+
+class _Bounded(io.FileIO):
+    """A file of which the library reads no more at once than the list of members may take."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is not None and size > _DIRECTORY:
+            raise OSError(f"the list of its members would take {size:,} bytes, more than the {_DIRECTORY:,} that are read")
+        return super().read(size)
 
 
 class Archive:
@@ -46,32 +58,34 @@ class Archive:
         Raises ModelFileError.
         """
         with _readable(self.shown), self._file.open(name) as member:
-            return member.read(limit + 1)
+            parts, left = [], limit + 1
+            while left and (part := member.read(min(left, _CHUNK))):
+                parts.append(part)
+                left -= len(part)
+            return b"".join(parts)
 
-    def hazards(self) -> tuple[Hazard, ...]:
+    def iter_hazards(self) -> Iterator[Hazard]:
         """Members that lie elsewhere once they are unpacked, that stand twice, or that unpack to far more than they take."""
-        found: list[Hazard] = []
         seen: set[str] = set()
         for member in self._file.infolist():
             name, shown = member.filename, repr(member.filename[:200])
             parts = PurePosixPath(name.replace("\\", "/")).parts
             if ".." in parts or name.startswith(("/", "\\")) or name[1:2] == ":":
-                found.append(Hazard("path-outside", self.shown, f"the member {shown} leads out of the folder it is unpacked in"))
+                yield Hazard("path-outside", self.shown, f"the member {shown} leads out of the folder it is unpacked in")
             if name in seen:
-                found.append(Hazard("member-twice", self.shown, f"the member {shown} stands twice; which counts is unclear"))
+                yield Hazard("member-twice", self.shown, f"the member {shown} stands twice; which counts is unclear")
             seen.add(name)
             if member.file_size > max(_SMALL, member.compress_size * _RATIO):
                 message = f"the member {shown} unpacks from {member.compress_size:,} to {member.file_size:,} bytes"
-                found.append(Hazard("zip-bomb", self.shown, message))
-        return tuple(found[:_HAZARDS])
+                yield Hazard("zip-bomb", self.shown, message)
 
 
-@contextmanager
+@contextlib.contextmanager
 def open_archive(path: Path, shown: str) -> Iterator[Archive]:
     """The zip file, open. Raises ModelFileError for what is none, and for more members than are read."""
-    with _readable(shown):
-        file = zipfile.ZipFile(path)
-    with file:
+    with contextlib.ExitStack() as stack:
+        with _readable(shown):
+            file = stack.enter_context(zipfile.ZipFile(stack.enter_context(_Bounded(path))))
         archive = Archive(file, shown)
         if len(archive.names) > _MEMBERS:
             raise ModelFileError(shown, f"it has more than {_MEMBERS:,} members, more than are read")
@@ -81,10 +95,11 @@ def open_archive(path: Path, shown: str) -> Iterator[Archive]:
 # What the library and the decompressors raise for broken, encrypted and exotic files.
 _ERRORS: Final = (
     zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, OSError, EOFError, RuntimeError, ValueError, LookupError,
+    MemoryError,
 )  # fmt: skip
 
 
-@contextmanager
+@contextlib.contextmanager
 def _readable(shown: str) -> Iterator[None]:
     try:
         yield

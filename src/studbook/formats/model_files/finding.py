@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
 
@@ -48,6 +49,54 @@ class Hazard:
     code: str
     place: str
     message: str
+
+
+# Codes of hazards, the worst first; any other stands between these and what is only not known.
+_WORST: Final = ("unsafe-serialisation", "dangerous-import", "hidden-import", "code-in-model", "path-outside")
+_LEAST: Final = ("untrusted-type", "unknown-import")
+_HAZARDS: Final = 50
+
+
+def worst_first(hazards: Iterable[Hazard]) -> tuple[Hazard, ...]:
+    """The hazards of a file in the order of their severity, and how many there are beyond those that are told."""
+    ordered = sorted(dict.fromkeys(hazards), key=lambda hazard: _severity(hazard.code))
+    more = len(ordered) - _HAZARDS
+    if more > 0:
+        ordered[_HAZARDS:] = [Hazard("more-hazards", ordered[0].place, f"{more:,} more are not told")]
+    return tuple(ordered)
+
+
+def _severity(code: str) -> int:
+    if code in _WORST:
+        return _WORST.index(code)
+    return len(_WORST) + (1 + _LEAST.index(code) if code in _LEAST else 0)
+
+
+# As many kinds of numbers as a format has; a file that names more makes them up.
+_TYPES: Final = 50
+# What JSON's numbers hold without loss.
+_MOST_WEIGHTS: Final = 2**53 - 1
+
+
+@dataclass(slots=True)
+class Weights:
+    """Counts the weights of a file by the type of their numbers."""
+
+    shown: str
+    dtypes: Counter[str] = field(default_factory=Counter)
+    count: int = 0
+
+    def add(self, dtype: str, count: int) -> None:
+        """Count a tensor. Raises ModelFileError for more weights than any model has."""
+        self.count += count
+        if self.count > _MOST_WEIGHTS:
+            raise ModelFileError(self.shown, f"its tensors would have {self.count:,} numbers, more than any model has")
+        known = dtype in self.dtypes or len(self.dtypes) < _TYPES
+        self.dtypes[dtype if known else "other"] += count
+
+    def by_type(self) -> dict[str, int]:
+        """How many there are of each type, the most first."""
+        return dict(self.dtypes.most_common())
 
 
 @dataclass(frozen=True, slots=True)

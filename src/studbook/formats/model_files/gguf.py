@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import math
 import struct
-from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 from studbook.formats.model_files.bounded import opened
-from studbook.formats.model_files.finding import Base, Finding
+from studbook.formats.model_files.finding import Base, Finding, Weights
 from studbook.formats.model_files.json_yaml import find_count, find_text, list_texts
 
 if TYPE_CHECKING:
@@ -27,7 +26,10 @@ _VERSIONS: Final = frozenset({2, 3})
 _KEYS: Final = 100_000
 _ELEMENTS: Final = 4_000_000
 _TEXT: Final = 2**20
+# Elements of a list, and characters of a text, that are kept; and keys, of which an honest file has some dozen of interest.
 _KEPT: Final = 1000
+_LENGTH: Final = 4000
+_WANTED: Final = 1000
 _TENSORS: Final = 1_000_000
 _DIMENSIONS: Final = 8
 _BASES: Final = 100
@@ -59,7 +61,7 @@ def read_gguf(path: Path, shown: str) -> Finding:
         tensors = reader.count("Q", _TENSORS, "tensors")
         keys = reader.count("Q", _KEYS, "keys")
         said = dict(reader.iter_values(keys))
-        dtypes = reader.count_weights(tensors)
+        weights = reader.count_weights(tensors)
     general = {name.removeprefix("general."): value for name, value in said.items() if name.startswith("general.")}
     architecture = find_text(general.get("architecture"), 100)
     file_type = general.get("file_type")
@@ -68,8 +70,8 @@ def read_gguf(path: Path, shown: str) -> Finding:
         format="gguf",
         path=shown,
         architecture=architecture,
-        weights=sum(dtypes.values()),
-        dtypes=dict(dtypes.most_common()),
+        weights=weights.count,
+        dtypes=weights.by_type(),
         quantization=_FILE_TYPES.get(file_type) if isinstance(file_type, int) else None,
         title=find_text(general.get("name"), 200),
         description=find_text(general.get("description"), 2000),
@@ -123,15 +125,23 @@ class _Reader:
         return count
 
     def iter_values(self, keys: int) -> Iterator[tuple[str, Any]]:
+        """Those values of which anything is made."""
+        wanted = 0
         for _ in range(keys):
             name = self.text("a key")
-            yield name, self.value(self.number("I", f"the type of {name[:80]!r}"), name)
+            value = self.value(self.number("I", f"the type of {name[:80]!r}"), name)
+            if wanted < _WANTED and (name.startswith("general.") or name.endswith(".context_length")):
+                wanted += 1
+                yield name, value
 
     def text(self, what: str) -> str:
         length = self.number("Q", f"the length of {what}")
         if length > _TEXT:
             raise self._file.fault(f"{what} would have {length:,} bytes, more than the {_TEXT:,} that are read")
-        return self._file.take(length, what).decode("utf-8", "replace")
+        kept = min(length, _LENGTH)
+        content = self._file.take(kept, what)
+        self._file.skip(length - kept, what)
+        return content.decode("utf-8", "replace")
 
     def value(self, kind: int, name: str) -> Any:  # noqa: ANN401 - a number, a text, or a list
         if kind == _STRING:
@@ -162,15 +172,13 @@ class _Reader:
             self._file.skip(self.number("Q", f"the length of {name[:80]!r}"), f"the value of {name[:80]!r}")
         return values
 
-    def count_weights(self, tensors: int) -> Counter[str]:
-        dtypes: Counter[str] = Counter()
+    def count_weights(self, tensors: int) -> Weights:
+        weights = Weights(self._file.shown)
         for _ in range(tensors):
             name = self.text("the name of a tensor")
             dimensions = self.count("I", _DIMENSIONS, f"dimensions of {name[:80]!r}")
             count = math.prod(self.number("Q", f"the shape of {name[:80]!r}") for _ in range(dimensions))
             kind = self.number("I", f"the type of {name[:80]!r}")
             self.number("Q", f"the place of {name[:80]!r}")
-            if count >= 2**53:
-                raise self._file.fault(f"the tensor {name[:80]!r} would have {count:,} numbers")
-            dtypes[_TYPES.get(kind, f"type-{kind}")] += count
-        return dtypes
+            weights.add(_TYPES.get(kind, f"type-{kind}"), count)
+        return weights

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from studbook.formats.model_files.finding import ModelFileError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 # A configuration has a few kilobytes; the index of a model in hundreds of shards, or a long training's log, a few megabytes.
@@ -254,6 +254,33 @@ def find_count(value: Any) -> int | None:  # noqa: ANN401 - whatever stood there
 def find_object(value: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever stood there
     """The value where it is an object, otherwise an empty one."""
     return value if isinstance(value, dict) else {}
+
+
+# Values that are walked over within one file.
+_WALKED: Final = 500_000
+
+
+class Objects:
+    """All objects in a JSON value, in the order of their text. A stack rather than recursion: hostile files nest deep."""
+
+    def __init__(self, value: Any) -> None:  # noqa: ANN401 - any JSON value
+        self._value = value
+        # Whether there are more than were walked over.
+        self.cut = False
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        waiting, seen = [self._value], 0
+        while waiting:
+            if seen == _WALKED:
+                self.cut = True
+                return
+            value = waiting.pop()
+            seen += 1
+            if isinstance(value, dict):
+                yield value
+                waiting += reversed(value.values())
+            elif isinstance(value, list):
+                waiting += reversed(value)
 
 
 def list_objects(value: Any, members: int = 10_000) -> list[dict[str, Any]]:  # noqa: ANN401 - whatever stood there

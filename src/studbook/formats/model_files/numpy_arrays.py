@@ -8,15 +8,15 @@ from __future__ import annotations
 import ast
 import io
 import math
-from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from studbook.formats.model_files.archives import open_archive
 from studbook.formats.model_files.bounded import BoundedFile, opened
-from studbook.formats.model_files.finding import Finding, Hazard
+from studbook.formats.model_files.finding import Finding, Hazard, Weights, worst_first
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from studbook.formats.model_files.archives import Archive
 
 MAGIC: Final = b"\x93NUMPY"
 # NumPy itself reads no longer headers of files that are not trusted.
@@ -39,36 +39,40 @@ _DIMENSIONS: Final = 64
 
 def read_npy(path: Path, shown: str) -> Finding:
     """The shape and type of an array. Raises ModelFileError."""
+    weights = Weights(shown)
     with opened(path, shown) as file:
-        dtype, count, objects = _read_header(file)
-    return _finding(shown, Counter({dtype: count}), (_hazard(shown),) if objects else ())
+        objects = _count(file, weights)
+    return _finding(shown, weights, [_hazard(shown)] if objects else [])
 
 
-def read_npz(path: Path, shown: str) -> Finding | None:
+def read_npz(archive: Archive) -> Finding | None:
     """The shapes and types of several; None for a zip file of other things. Raises ModelFileError."""
-    with open_archive(path, shown) as archive:
-        if not archive.names or not all(name.endswith(".npy") for name in archive.names) or len(archive.names) > _MEMBERS:
-            return None
-        dtypes: Counter[str] = Counter()
-        hazards = list(archive.hazards())
-        for name in archive.names:
-            content = archive.read(name, _HEADER + _PREFIX)
-            dtype, count, objects = _read_header(BoundedFile(io.BytesIO(content), f"{shown}:{name}", len(content)))
-            dtypes[dtype] += count
-            hazards += [_hazard(f"{shown}:{name}")] if objects else []
-    return _finding(shown, dtypes, tuple(hazards[:_MEMBERS]))
+    arrays = [name for name in archive.names if name.endswith(".npy")]
+    if not arrays or not (archive.shown.lower().endswith(".npz") or len(arrays) == len(archive.names)):
+        return None
+    weights = Weights(archive.shown)
+    hazards = []
+    for name in arrays[:_MEMBERS]:
+        content = archive.read(name, _HEADER + _PREFIX)
+        place = f"{archive.shown}:{name}"
+        if _count(BoundedFile(io.BytesIO(content), place, len(content)), weights):
+            hazards.append(_hazard(place))
+    if len(arrays) > _MEMBERS:
+        message = f"{len(arrays) - _MEMBERS:,} more arrays in it were not read"
+        hazards.append(Hazard("not-read-to-the-end", archive.shown, message))
+    return _finding(archive.shown, weights, hazards)
 
 
-def _finding(shown: str, dtypes: Counter[str], hazards: tuple[Hazard, ...]) -> Finding:
-    return Finding("numpy", shown, weights=sum(dtypes.values()), dtypes=dict(dtypes.most_common(20)), hazards=hazards[:50])
+def _finding(shown: str, weights: Weights, hazards: list[Hazard]) -> Finding:
+    return Finding("numpy", shown, weights=weights.count, dtypes=weights.by_type(), hazards=worst_first(hazards))
 
 
 def _hazard(place: str) -> Hazard:
     return Hazard("unsafe-serialisation", place, "it is an array of objects, a pickle: whoever loads it runs what it says")
 
 
-def _read_header(file: BoundedFile) -> tuple[str, int, bool]:
-    """The type of the numbers, how many there are, and whether they are objects."""
+def _count(file: BoundedFile, weights: Weights) -> bool:
+    """Count the numbers of an array by their type, as its header says; returns whether they are objects."""
     if file.take(len(MAGIC), "the mark of the format") != MAGIC:
         raise file.fault("it is no array of NumPy")
     major = file.take(2, "the version")[0]
@@ -85,4 +89,5 @@ def _read_header(file: BoundedFile) -> tuple[str, int, bool]:
     if not 0 <= count < 2**53:
         raise file.fault("its header gives a shape that no array has")
     kind = str(described)[1:] if isinstance(described, str) else "fields"
-    return _NAMES.get(kind, kind[:20]), count, "O" in str(described)
+    weights.add(_NAMES.get(kind, kind[:20]), count)
+    return "O" in str(described)

@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
 from studbook.formats.model_files.bounded import opened
-from studbook.formats.model_files.finding import Finding, Hazard
+from studbook.formats.model_files.finding import Finding, Hazard, Weights, worst_first
 from studbook.formats.model_files.json_yaml import find_text
 from studbook.formats.model_files.protobuf import LENGTH, VARINT, Wire
 
@@ -34,22 +34,29 @@ _QUANTIZED: Final = {
     "QuantizeLinear": "int8", "DequantizeLinear": "int8", "QLinearMatMul": "int8", "QLinearConv": "int8", "QAttention": "int8",
     "QGemm": "int8", "DynamicQuantizeMatMul": "int8", "DynamicQuantizeLSTM": "int8",
 }  # fmt: skip
+# Fields of a model that are texts.
+_TEXTS: Final = {2: "producer", 3: "producer_version", 4: "domain", 6: "description"}
 _DIMENSIONS: Final = 64
 _KEPT: Final = 200
+# ONNX itself has some two hundred.
+_OPERATORS: Final = 2_000
 _DEPTH: Final = 16
-_HAZARDS: Final = 20
+_PLACES: Final = 100
+# No file has a longer path; a location that is cut is not taken for one that was read.
+_LOCATION: Final = 4096
 
 
 def read_onnx(path: Path, shown: str) -> Finding:
     """What the model says of itself. Raises ModelFileError."""
     with opened(path, shown) as file:
-        return _Model(Wire(file), shown).read(file)
+        return _Model(Wire(file), shown, Weights(shown)).read(file)
 
 
 @dataclass(slots=True)
 class _Model:
     wire: Wire
     shown: str
+    weights: Weights
     texts: dict[str, str] = field(default_factory=dict)
     numbers: dict[str, int] = field(default_factory=dict)
     opsets: dict[str, int] = field(default_factory=dict)
@@ -58,22 +65,16 @@ class _Model:
     outputs: list[dict[str, Any]] = field(default_factory=list)
     initialized: set[str] = field(default_factory=set)
     operators: Counter[str] = field(default_factory=Counter)
-    dtypes: Counter[str] = field(default_factory=Counter)
     outside: dict[str, None] = field(default_factory=dict)
 
     def read(self, file: BoundedFile) -> Finding:
-        names = {2: "producer", 3: "producer_version", 4: "domain", 6: "description"}
         for number, kind, value in self.wire.iter_fields(file.size):
             if kind == VARINT and number in {1, 5}:
                 self.numbers["ir_version" if number == 1 else "model_version"] = value
-            elif kind == LENGTH and number in names:
-                self.texts[names[number]] = self.wire.text(value, 2000)
-            elif kind == LENGTH and number == 7:  # noqa: PLR2004 - graph
-                self._graph(value, 0)
-            elif kind == LENGTH and number == 8:  # noqa: PLR2004 - opset_import
-                self._opset(value)
-            elif kind == LENGTH and number == 14:  # noqa: PLR2004 - metadata_props
-                self._entry(value, self.metadata)
+            elif kind == LENGTH and number in _TEXTS:
+                self.texts[_TEXTS[number]] = self.wire.text(value, 2000)
+            elif kind == LENGTH:
+                self._part(number, value)
         if "ir_version" not in self.numbers and not self.operators and not self.opsets:
             raise file.fault("it is no ONNX model: it has no version, no operators and no graph")
         return self._finding()
@@ -95,16 +96,30 @@ class _Model:
         return Finding(
             format="onnx",
             path=self.shown,
-            weights=sum(self.dtypes.values()),
-            dtypes=dict(self.dtypes.most_common()),
+            weights=self.weights.count,
+            dtypes=self.weights.by_type(),
             quantization="int4" if "int4" in bits else "int8" if bits else None,
             description=find_text(self.texts.get("description"), 2000),
             facts={name: value for name, value in facts.items() if value not in (None, "", [], {})},
-            hazards=tuple(
+            hazards=worst_first(
                 Hazard("path-outside", self.shown, f"it keeps weights at {place[:200]!r}, which leads out of its folder")
-                for place in list(self.outside)[:_HAZARDS]
+                for place in self.outside
             ),
         )
+
+    def _part(self, number: int, end: int) -> None:
+        if number == 7:  # noqa: PLR2004 - graph
+            self._graph(end, 0)
+        elif number == 8:  # noqa: PLR2004 - opset_import
+            self._opset(end)
+        elif number == 14:  # noqa: PLR2004 - metadata_props
+            self._entry(end, self.metadata)
+        elif number == 20:  # noqa: PLR2004 - training_info: the graphs that start and continue a training
+            for part, kind, stop in self.wire.iter_fields(end):
+                if kind == LENGTH and part in {1, 2}:
+                    self._graph(stop, 1)
+        elif number == 25:  # noqa: PLR2004 - functions
+            self._function(end)
 
     def _graph(self, end: int, depth: int) -> None:
         if depth > _DEPTH:
@@ -118,21 +133,45 @@ class _Model:
                 self.texts.setdefault("graph", self.wire.text(value))
             elif number == 5:  # noqa: PLR2004 - initializer
                 self._tensor(value, named=depth == 0)
+            elif number == 15:  # noqa: PLR2004 - sparse_initializer
+                self._sparse(value)
             elif number in {11, 12} and depth == 0:
                 (self.inputs if number == 11 else self.outputs).append(self._value(value))  # noqa: PLR2004 - input
+
+    def _function(self, end: int) -> None:
+        for number, kind, value in self.wire.iter_fields(end):
+            if kind == LENGTH and number == 7:  # noqa: PLR2004 - node
+                self._node(value, 1)
+            elif kind == LENGTH and number == 11:  # noqa: PLR2004 - attribute_proto: what an attribute is where none is given
+                self._attribute(value, 1)
 
     def _node(self, end: int, depth: int) -> None:
         for number, kind, value in self.wire.iter_fields(end):
             if kind == LENGTH and number == 4:  # noqa: PLR2004 - op_type
-                self.operators[self.wire.text(value, 100)] += 1
+                name = self.wire.text(value, 100)
+                self.operators[name if name in self.operators or len(self.operators) < _OPERATORS else "other"] += 1
             elif kind == LENGTH and number == 5:  # noqa: PLR2004 - attribute
-                for part, form, stop in self.wire.iter_fields(value):
-                    if form == LENGTH and part in {6, 11}:
-                        self._graph(stop, depth + 1)
-                    elif form == LENGTH and part == 5:  # noqa: PLR2004 - a constant
-                        self._tensor(stop, named=False)
+                self._attribute(value, depth)
 
-    def _tensor(self, end: int, *, named: bool) -> None:
+    def _attribute(self, end: int, depth: int) -> None:
+        """A constant or a graph, each alone, in a list, or sparse."""
+        for number, kind, value in self.wire.iter_fields(end):
+            if kind == LENGTH and number in {6, 11}:
+                self._graph(value, depth + 1)
+            elif kind == LENGTH and number in {5, 10}:
+                self._tensor(value, named=False)
+            elif kind == LENGTH and number in {22, 23}:
+                self._sparse(value)
+
+    def _sparse(self, end: int) -> None:
+        """The values of a sparse tensor; the others, their places, are no weights."""
+        for number, kind, value in self.wire.iter_fields(end):
+            if kind == LENGTH and number == 1:
+                self._tensor(value, named=False)
+            elif kind == LENGTH and number == 2:  # noqa: PLR2004 - indices
+                self._tensor(value, named=False, counted=False)
+
+    def _tensor(self, end: int, *, named: bool, counted: bool = True) -> None:
         shape: list[int] = []
         dtype = 0
         for number, kind, value in self.wire.iter_fields(end):
@@ -144,16 +183,16 @@ class _Model:
                 self.initialized.add(self.wire.text(value))
             elif number == 13 and kind == LENGTH:  # noqa: PLR2004 - external_data
                 self._note_place(value)
-        count = math.prod(shape)
-        if count >= 2**53:
-            raise self.wire.file.fault(f"a tensor would have {count:,} numbers")
-        self.dtypes[_DTYPES.get(dtype, f"type-{dtype}")] += count
+        if counted:
+            self.weights.add(_DTYPES.get(dtype, f"type-{dtype}"), math.prod(shape))
 
     def _note_place(self, end: int) -> None:
-        entry: dict[str, str] = {}
-        self._entry(end, entry)
-        place = entry.get("location", "")
-        if place.startswith(("/", "\\")) or place[1:2] == ":" or ".." in PurePosixPath(place.replace("\\", "/")).parts:
+        pair = {number: self.wire.text(value, _LOCATION) for number, kind, value in self.wire.iter_fields(end) if kind == LENGTH}
+        if pair.get(1) != "location" or len(self.outside) >= _PLACES:
+            return
+        place = pair.get(2, "")
+        leads_out = place.startswith(("/", "\\")) or place[1:2] == ":" or ".." in PurePosixPath(place.replace("\\", "/")).parts
+        if leads_out or len(place.encode()) >= _LOCATION:
             self.outside[place] = None
 
     def _opset(self, end: int) -> None:

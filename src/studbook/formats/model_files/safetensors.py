@@ -6,11 +6,10 @@ Format: https://huggingface.co/docs/safetensors/index#format, eight bytes of len
 from __future__ import annotations
 
 import math
-from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 from studbook.formats.model_files.bounded import opened
-from studbook.formats.model_files.finding import Finding
+from studbook.formats.model_files.finding import Finding, Weights
 from studbook.formats.model_files.json_yaml import find_object, find_text, parse_json
 
 if TYPE_CHECKING:
@@ -39,21 +38,22 @@ def read_safetensors(path: Path, shown: str) -> Finding:
         if not isinstance(header, dict):
             raise file.fault("its header is no JSON object")
         metadata = find_object(header.pop("__metadata__", None))
-        dtypes = _count(header, file)
+        weights = _count(header, file)
     said = {str(key)[:200]: text for key, value in list(metadata.items())[:_METADATA] if (text := find_text(value, 200))}
     return Finding(
         format="safetensors",
         path=shown,
-        weights=sum(dtypes.values()),
-        dtypes=dict(dtypes.most_common()),
+        weights=weights.count,
+        dtypes=weights.by_type(),
         facts={"metadata": said} if said else {},
     )
 
 
-def _count(tensors: dict[str, Any], file: BoundedFile) -> Counter[str]:
-    """Weights by type; each tensor must lie within the file, and have the bytes that its shape takes."""
+def _count(tensors: dict[str, Any], file: BoundedFile) -> Weights:
+    """Weights by type; each tensor has the bytes that its shape takes, and together they fill the file without a hole."""
     room = file.size - file.position
-    dtypes: Counter[str] = Counter()
+    weights = Weights(file.shown)
+    places = []
     for name, tensor in tensors.items():
         entry = find_object(tensor)
         dtype, shape, offsets = (entry.get(key, "") for key in ("dtype", "shape", "data_offsets"))
@@ -64,10 +64,20 @@ def _count(tensors: dict[str, Any], file: BoundedFile) -> Counter[str]:
         if not begin <= end <= room:
             raise file.fault(f"the tensor {name[:80]!r} lies at bytes {begin:,} to {end:,} of {room:,} that there are")
         count = math.prod(shape)
-        if (bits := _BITS.get(dtype)) and count * bits != (end - begin) * 8:
-            raise file.fault(f"the tensor {name[:80]!r} of {count:,} numbers of type {dtype} has {end - begin:,} bytes")
-        dtypes[dtype[:40]] += count
-    return dtypes
+        bits = _BITS.get(dtype)
+        # Of a type that is not known at least no number takes less than a bit.
+        if count * (bits or 1) > (end - begin) * 8 or (bits and count * bits != (end - begin) * 8):
+            raise file.fault(f"the tensor {name[:80]!r} has more or fewer numbers than the {end - begin:,} bytes it is given")
+        weights.add(dtype[:40], count)
+        places.append((begin, end))
+    filled = 0
+    for begin, end in sorted(places):
+        if begin != filled:
+            raise file.fault(f"at byte {min(begin, filled):,} of the tensors two overlap, or lies what is part of none")
+        filled = end
+    if filled != room:
+        raise file.fault(f"its tensors take {filled:,} bytes of {room:,} that there are")
+    return weights
 
 
 def _are_sizes(value: Any) -> bool:  # noqa: ANN401 - whatever stood there
