@@ -340,11 +340,14 @@ def main() -> None:
     for engine in results:
         table.add_column(engine, justify="right")
     for name, text in (_ROWS | _lineage_rows(options.nodes) | _search_rows(options.versions)).items():
-        table.add_row(text, *(_shown(figures[name]) for figures in results.values()))
+        if any(name in figures.rounds for figures in results.values()):
+            table.add_row(text, *(_shown(figures[name]) for figures in results.values()))
     table.add_section()
     bars = {engine: _bars(figures, options.versions, options.nodes) for engine, figures in results.items()}
     for index, (text, _, _) in enumerate(next(iter(bars.values()))):
-        table.add_row(text, *(_judged(value, met=met) for _, value, met in (lines[index] for lines in bars.values())))
+        judged = [_judged(value, met=met) for _, value, met in (lines[index] for lines in bars.values())]
+        if set(judged) != {_NOT_MEASURED}:
+            table.add_row(text, *judged)
     console.print(table)
 
 

@@ -19,7 +19,7 @@ from studbook.client.exporting import whole_file
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from studbook.client import EdgeMoment, Redrawn
+    from studbook.client import EdgeMoment, LineageHealth, Redrawn
 
 app = new_app("Ask the lineage: why, by which way, what would be reached; declare and withdraw edges.")
 
@@ -238,16 +238,18 @@ def health(context: typer.Context, *, as_json: AsJson = False) -> None:
     if as_json:
         screen.write_json(found.raw)
         return
-    _list("come from nothing", found.orphans, (safe(short_name(item["name"])) for item in found.orphans["items"]))
+    orphans = (safe(short_name(item["name"])) for item in found.orphans["items"])
+    _list("versions that come from nothing", found, "orphans", orphans)
     waiting = (f"{safe(short_name(item['name']))}  {safe(item['ref'])}" for item in found.references["items"])
-    _list("references mean nothing yet", found.references, waiting)
-    told = (f"{safe(short_name(one['source']))} → {safe(short_name(one['target']))}" for one in found.only_declared["items"])
-    _list("edges are declared, and nothing else shows them", found.only_declared, told)
+    _list("references that mean nothing yet", found, "references", waiting)
+    told = (f"{safe(short_name(one['source']))} → {safe(short_name(one['target']))}" for one in found.only_told["items"])
+    _list("edges that are told by somebody or by a file, and that nothing else shows", found, "only_told", told)
 
 
-def _list(words: str, counted: Mapping[str, object], lines: Iterable[str]) -> None:
-    console = screen.output()
-    console.print(screen.line((str(counted["count"]), screen.NAME), f" {words}"))
+def _list(words: str, found: LineageHealth, part: str, lines: Iterable[str]) -> None:
+    console, count = screen.output(), getattr(found, part)["count"]
+    more = " or more" if count == found.counted_to else ""
+    console.print(screen.line(f"{words}: ", (f"{count:,}{more}", screen.NAME)))
     for line in lines:
         console.print(screen.styled(f"  {line}", screen.QUIET))
 

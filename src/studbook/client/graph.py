@@ -176,7 +176,7 @@ class LineageHealth(Record):
 
     orphans: Mapping[str, Any] = field(default_factory=dict)
     references: Mapping[str, Any] = field(default_factory=dict)
-    only_declared: Mapping[str, Any] = field(default_factory=dict)
+    only_told: Mapping[str, Any] = field(default_factory=dict)
     counted_to: int = 0
 
 

@@ -41,8 +41,3 @@ HEADROOM: Final = 1_000_000
 def usual_basis(relation: str) -> Basis:
     """How an edge is known where its event does not say: entries name the basis only where it is another."""
     return Basis.OBSERVED if relation in OBSERVED_RELATIONS else Basis.DECLARED
-
-
-def is_succession(relation: str, basis: str) -> bool:
-    """Whether an edge says only that the same job made both versions, one after the other: nothing need have flowed."""
-    return relation == "retrained-from" and basis == Basis.OBSERVED

@@ -168,5 +168,5 @@ class HealthAnswer(BaseModel):
 
     orphans: CountedAnswer
     references: CountedAnswer
-    only_declared: CountedAnswer
+    only_told: CountedAnswer
     counted_to: int

@@ -67,7 +67,7 @@ def list_pending_of(connection: Connection, namespace_id: int, ids: Collection[U
     return found
 
 
-def _only_declared(namespace_id: int) -> sa.Select[Any]:
+def _only_told(namespace_id: int) -> sa.Select[Any]:
     """Edges that somebody declared or a file says, and that nothing else shows."""
     e = lineage_edges.alias("shown").c
     c = lineage_edges.c
@@ -89,16 +89,16 @@ def _only_declared(namespace_id: int) -> sa.Select[Any]:
     )
 
 
-def list_only_declared(connection: Connection, namespace_id: int, limit: int) -> Sequence[AnyRow]:
+def list_only_told(connection: Connection, namespace_id: int, limit: int) -> Sequence[AnyRow]:
     """Edges that are told and not shown by anything, in the order of the records they lead to: source, target, relation."""
     c = lineage_edges.c
-    ordered = _only_declared(namespace_id).order_by(c.target_id, c.source_id, c.relation)
+    ordered = _only_told(namespace_id).order_by(c.target_id, c.source_id, c.relation)
     return connection.execute(ordered.limit(limit)).all()
 
 
-def count_only_declared(connection: Connection, namespace_id: int, most: int) -> int:
+def count_only_told(connection: Connection, namespace_id: int, most: int) -> int:
     """How many edges are told and not shown by anything, at most so many."""
-    return _count(connection, _only_declared(namespace_id), most)
+    return _count(connection, _only_told(namespace_id), most)
 
 
 def _count(connection: Connection, statement: sa.Select[Any], most: int) -> int:

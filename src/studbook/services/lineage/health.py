@@ -19,7 +19,7 @@ def report(connection: Connection, namespace_id: int, limit: int) -> JsonObject:
     """The first of each, oldest first, and how many there are, up to 10,000."""
     orphans = storage.list_orphans(connection, namespace_id, limit)
     waiting = storage.list_pending(connection, namespace_id, limit)
-    declared = storage.list_only_declared(connection, namespace_id, limit)
+    told = storage.list_only_told(connection, namespace_id, limit)
     return {
         "orphans": {
             "count": storage.count_orphans(connection, namespace_id, COUNT_LIMIT),
@@ -32,9 +32,9 @@ def report(connection: Connection, namespace_id: int, limit: int) -> JsonObject:
                 for row in waiting
             ],
         },
-        "only_declared": {
-            "count": storage.count_only_declared(connection, namespace_id, COUNT_LIMIT),
-            "items": [{"source": row.source, "target": row.target, "relation": row.relation} for row in declared],
+        "only_told": {
+            "count": storage.count_only_told(connection, namespace_id, COUNT_LIMIT),
+            "items": [{"source": row.source, "target": row.target, "relation": row.relation} for row in told],
         },
         "counted_to": COUNT_LIMIT,
     }
