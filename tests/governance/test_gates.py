@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from studbook.services.audit.fsck import check_logs
 from studbook.services.audit.rebuilding import rebuild
-from studbook.storage import governance
+from studbook.storage import graph
 from studbook.testing import make_document
 from tests.governance.conftest import enforce, policy
 
@@ -232,7 +232,7 @@ def test_a_race_lost_while_a_fact_is_read_is_run_again(admin: httpx.Client, monk
     rule = {"id": "data", "expression": "lineage.datasets.size() > 0", "message": "no data upstream"}
     tests = [{"name": "a", "object": {}, "facts": {"lineage": {"datasets": [{"name": "d"}]}}, "expect": "pass"}]
     enforce(admin, policy("data", ("promote",), rules=[rule], tests=tests))
-    walk, losses = governance.list_upstream, []
+    walk, losses = graph.walk, []
 
     def lose_once(*arguments: Any, **options: Any) -> Any:
         if not losses:
@@ -242,7 +242,7 @@ def test_a_race_lost_while_a_fact_is_read_is_run_again(admin: httpx.Client, monk
             raise sa.exc.OperationalError("SELECT", {}, cause)
         return walk(*arguments, **options)
 
-    monkeypatch.setattr(governance, "list_upstream", lose_once)
+    monkeypatch.setattr(graph, "walk", lose_once)
     moved = admin.put("/models/churn/aliases/champion", json={"version": 1})
     assert (moved.status_code, moved.json()["verdict"]["outcome"], losses) == (200, "allow", [1])
     assert [one["outcome"] for one in admin.get("/verdicts").json()["items"]] == ["allow"]

@@ -7,16 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
-from studbook.storage.dialects import has_lateral_joins
-from studbook.storage.graph import not_succession
+from studbook.storage.dialects import bare_id, fetch_bare, is_packed_in, pack_ids
 from studbook.storage.listing import fetch_page
 from studbook.storage.reading import TABLES, columns
 from studbook.storage.tables import (
-    dataset_versions,
     deployments,
     events,
     lineage_edges,
-    lineage_nodes,
     model_versions,
     policies,
     policy_versions,
@@ -31,6 +28,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from studbook.domain.names import Kind
+    from studbook.storage.dialects import BareId
     from studbook.storage.graph import AnyRow
 
 # Ids in one statement (see services.lineage).
@@ -126,6 +124,22 @@ def _records(kind: Kind) -> sa.Select[Any]:
     )
 
 
+def find_bare_records(connection: Connection, kind: Kind, namespace_id: int, ids: Collection[BareId]) -> dict[BareId, bytes]:
+    """The stored records of these ids, however many, by the ids as `bare_id` gives them."""
+    if not ids:
+        return {}
+    return dict(fetch_bare(connection, _bare_records(kind), {"namespace": namespace_id, "ids": pack_ids(ids)}))
+
+
+@functools.cache
+def _bare_records(kind: Kind) -> sa.Select[Any]:
+    table = TABLES[kind]
+    ids: sa.BindParameter[Any] = sa.bindparam("ids", type_=sa.types.NullType())
+    return sa.select(bare_id(table.c.id).label("id"), table.c.record).where(
+        table.c.namespace_id == sa.bindparam("namespace"), is_packed_in(table.c.id, ids)
+    )
+
+
 def find_model_records(connection: Connection, namespace_id: int, names: Collection[str]) -> dict[str, bytes]:
     """The stored records of models by name."""
     table = registered_models
@@ -198,65 +212,6 @@ def list_statements(
     if status is not None:
         statement = statement.where(table.c.status == status)
     return fetch_page(connection, statement, [(table.c.id, True)], after, size)
-
-
-def list_upstream(connection: Connection, namespace_id: int, roots: Collection[UUID], limit: int) -> Sequence[AnyRow]:
-    """The edges upstream of these nodes, at most `limit`: near and far end, relation, role, and the far end's kind and name."""
-    parameters = {"namespace": namespace_id, "roots": list(roots), "limit": limit}
-    return connection.execute(_walk(upstream=True, lateral=has_lateral_joins(connection)), parameters).all()
-
-
-def list_downstream(connection: Connection, namespace_id: int, roots: Collection[UUID], limit: int) -> Sequence[AnyRow]:
-    """The edges downstream of these nodes, as `list_upstream` gives them."""
-    parameters = {"namespace": namespace_id, "roots": list(roots), "limit": limit}
-    return connection.execute(_walk(upstream=False, lateral=has_lateral_joins(connection)), parameters).all()
-
-
-@functools.cache
-def _walk(*, upstream: bool, lateral: bool) -> sa.Select[Any]:
-    """One statement for the whole way, since a level each would take as many as a long pedigree has.
-
-    With `lateral` each node is looked up by itself: a planner that has not counted the edges yet reads all of them for each
-    level. SQLite goes from row to row anyway.
-    """
-    edges, ends = lineage_edges, lineage_nodes
-    near, far = ("target_id", "source_id") if upstream else ("source_id", "target_id")
-    namespace: sa.BindParameter[int] = sa.bindparam("namespace")
-    edge = [edges.c[near].label("near"), edges.c[far].label("far"), edges.c.relation, edges.c.role]
-    # What the same job made before is no origin: nothing need have flowed.
-    edges_that_count = sa.and_(edges.c.namespace_id == namespace, not_succession(edges))
-    roots = sa.and_(edges_that_count, edges.c[near].in_(sa.bindparam("roots", expanding=True)))
-    if not lateral:
-        met = sa.select(*edge).where(roots).cte("met", recursive=True)
-        onward = sa.and_(edges_that_count, edges.c[near] == met.c.far)
-        met = met.union(sa.select(*edge).select_from(met.join(edges, onward)))
-        named = sa.and_(ends.c.namespace_id == namespace, ends.c.id == met.c.far)
-        whole = sa.select(met, ends.c.kind, ends.c.name).select_from(met.join(ends, named))
-        return whole.limit(sa.bindparam("limit"))
-    known = edges.join(ends, sa.and_(ends.c.namespace_id == namespace, ends.c.id == edges.c[far]))
-    every = [*edge, ends.c.kind, ends.c.name]
-    met = sa.select(*every).select_from(known).where(roots).cte("met", recursive=True)
-    onward = sa.and_(edges_that_count, edges.c[near] == met.c.far)
-    step = sa.select(*every).select_from(known).where(onward).offset(sa.literal_column("0")).lateral("step")
-    return sa.select(met.union(sa.select(*step.c).select_from(met.join(step, sa.true())))).limit(sa.bindparam("limit"))
-
-
-def list_version_records(connection: Connection, namespace_id: int, version_ids: Collection[UUID]) -> Iterator[AnyRow]:
-    """Model versions: id and record."""
-    table = model_versions
-    for chunk in _chunks(version_ids):
-        yield from connection.execute(
-            sa.select(table.c.id, table.c.record).where(table.c.namespace_id == namespace_id, table.c.id.in_(chunk))
-        )
-
-
-def list_dataset_records(connection: Connection, namespace_id: int, ids: Collection[UUID]) -> Iterator[AnyRow]:
-    """Dataset versions: id and record."""
-    table = dataset_versions
-    for chunk in _chunks(ids):
-        yield from connection.execute(
-            sa.select(table.c.id, table.c.record).where(table.c.namespace_id == namespace_id, table.c.id.in_(chunk))
-        )
 
 
 def list_evaluation_runs(connection: Connection, namespace_id: int, version_id: UUID, limit: int) -> Sequence[AnyRow]:

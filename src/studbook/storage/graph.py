@@ -61,8 +61,8 @@ class Reach:
     as_of: str | None = None
     # Also from a version to the one that the same job made before it, from which nothing need have flowed.
     successions: bool = True
-    # Source and target alone, or all that an edge says of itself.
-    ends_only: bool = False
+    # Source, target and role alone, or all that an edge says of itself.
+    short: bool = False
 
     @property
     def anchor(self) -> str:
@@ -86,7 +86,7 @@ class Reach:
             frozenset({"*"}) if self.relations else frozenset(),
             "" if self.as_of is not None else None,
             self.successions,
-            self.ends_only,
+            self.short,
         )
 
 
@@ -108,8 +108,8 @@ def walk(connection: Connection, namespace_id: int, roots: Collection[BareId], r
 
 def _columns(table: sa.Table, reach: Reach) -> list[sa.ColumnElement[Any]]:
     ends: list[sa.ColumnElement[Any]] = [bare_id(table.c[name]).label(name) for name in ("source_id", "target_id")]
-    if reach.ends_only:
-        return ends
+    if reach.short:
+        return [*ends, table.c.role]
     until = table.c.withdrawn_at if table is withdrawn_edges else sa.null()
     return [
         *ends,
@@ -151,7 +151,7 @@ def _level(reach: Reach) -> sa.Select[Any]:
         sa.select(*_columns(table, reach)).where(_conditions(table, reach), is_packed_in(table.c[reach.anchor], _IDS))
         for table in _tables(reach)
     ]
-    names = [reach.anchor, reach.far, *(() if reach.ends_only else ("relation", "role", "basis"))]
+    names = [reach.anchor, reach.far, *(["role"] if reach.short else ["relation", "role", "basis"])]
     if len(selects) == 1:
         return selects[0].order_by(*(lineage_edges.c[name] for name in names)).limit(sa.bindparam("limit"))
     whole = sa.union_all(*selects).subquery()

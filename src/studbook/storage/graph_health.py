@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
 from studbook.domain.lineage import Basis
+from studbook.storage.dialects import bare_id, fetch_bare, is_packed_in, pack_ids
 from studbook.storage.tables import lineage_edges, lineage_nodes, pending_references
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
-    from uuid import UUID
 
     from sqlalchemy.engine import Connection
 
+    from studbook.storage.dialects import BareId
     from studbook.storage.graph import AnyRow
 
 
@@ -35,12 +36,20 @@ def count_orphans(connection: Connection, namespace_id: int, most: int) -> int:
     return _count(connection, _orphans(namespace_id), most)
 
 
+# What waits, with the record that waits for it.
+_WAITING: Final = pending_references.join(
+    lineage_nodes,
+    sa.and_(
+        lineage_nodes.c.namespace_id == pending_references.c.namespace_id, lineage_nodes.c.id == pending_references.c.record_id
+    ),
+)
+
+
 def _pending(namespace_id: int) -> sa.Select[Any]:
     p, n = pending_references.c, lineage_nodes.c
-    joined = pending_references.join(lineage_nodes, sa.and_(n.namespace_id == p.namespace_id, n.id == p.record_id))
     return (
         sa.select(p.record_id, n.name, p.scheme, p.value, p.relation, p.basis)
-        .select_from(joined)
+        .select_from(_WAITING)
         .where(p.namespace_id == namespace_id)
     )
 
@@ -57,14 +66,26 @@ def count_pending(connection: Connection, namespace_id: int, most: int) -> int:
     return _count(connection, _pending(namespace_id), most)
 
 
-def list_pending_of(connection: Connection, namespace_id: int, ids: Collection[UUID]) -> Sequence[AnyRow]:
-    """The references of these records to what is not recorded."""
-    found: list[AnyRow] = []
-    whole = list(ids)
-    for start in range(0, len(whole), 5_000):
-        chunk = whole[start : start + 5_000]
-        found += connection.execute(_pending(namespace_id).where(pending_references.c.record_id.in_(chunk))).all()
-    return found
+def list_pending_of(connection: Connection, namespace_id: int, ids: Collection[BareId]) -> list[tuple[BareId, str, str, str]]:
+    """The references of these records, however many, to what is not recorded: id as `bare_id` gives it, name, scheme, value."""
+    parameters = {"namespace": namespace_id, "ids": pack_ids(ids)}
+    return fetch_bare(connection, _PENDING_OF, parameters) if ids else []
+
+
+_PENDING_OF: Final = (
+    sa.select(
+        bare_id(pending_references.c.record_id).label("id"),
+        lineage_nodes.c.name,
+        pending_references.c.scheme,
+        pending_references.c.value,
+    )
+    .select_from(_WAITING)
+    .where(
+        pending_references.c.namespace_id == sa.bindparam("namespace"),
+        is_packed_in(pending_references.c.record_id, sa.bindparam("ids", type_=sa.types.NullType())),
+    )
+    .order_by(pending_references.c.record_id, pending_references.c.scheme, pending_references.c.value)
+)
 
 
 def _only_told(namespace_id: int) -> sa.Select[Any]:

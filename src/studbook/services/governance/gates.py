@@ -259,7 +259,7 @@ class Gates:
             record_id = UUID(record["subject"]["id"])
             if record_id == subject.id:
                 yield kind, record, []
-            elif subject.pedigree is not None and (node := subject.pedigree.nodes.get(record_id)) is not None:
+            elif subject.pedigree is not None and (node := subject.pedigree.find(record_id)) is not None:
                 yield kind, record, node.path
 
 

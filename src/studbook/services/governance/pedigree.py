@@ -15,26 +15,31 @@ from studbook.domain.names import Kind
 from studbook.domain.privacy import blanked
 from studbook.governance.evaluation import FactError
 from studbook.storage import governance as storage
+from studbook.storage import graph
+from studbook.storage.dialects import bare, id_text
+from studbook.storage.graph import Reach
 from studbook.storage.graph_health import list_pending_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from sqlalchemy.engine import Connection
 
     from studbook.domain.canonical import JsonObject
+    from studbook.storage.dialects import BareId
 
 # More than any pedigree that a person can account for; what is cut short can be judged by no rule.
 NODE_LIMIT: Final = 10_000
 _EDGE_LIMIT: Final = 8 * NODE_LIMIT
 _DATASET_FIELDS: Final = ("name", "digest", "license", "sensitivity", "uri", "rows", "profile")
-_NO_ID: Final = UUID(int=0)
 # Of a way that is longer than twice this, only the ends are shown.
 _SHOWN_AT_ENDS: Final = 4
+# What the same job made before is no origin: nothing need have flowed.
+_ORIGINS: Final = Reach(upstream=True, successions=False, short=True)
 _EXTERNAL: Final = ("origin", "external")
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Way:
     """How a record was reached: the names on the way, of which only the beginning and the end of a long one are kept."""
 
@@ -57,11 +62,10 @@ class Way:
         return [*self.first, *self.last[2 * _SHOWN_AT_ENDS - self.length :]] if self.length > _SHOWN_AT_ENDS else [*self.first]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, slots=True)
 class Node:
     """A record upstream: how it was reached first, and what it was used for, there and elsewhere on the way."""
 
-    id: UUID
     kind: str
     name: str
     role: str
@@ -77,7 +81,7 @@ class Node:
 def _fresh_node(record: JsonObject) -> Node:
     """How a dataset version is reached that the version itself brings along."""
     role = record.get("role") or ""
-    return Node(_NO_ID, Kind.DATASET_VERSION, record["name"], role, Way().to(record["name"]), {role})
+    return Node(Kind.DATASET_VERSION, record["name"], role, Way().to(record["name"]), {role})
 
 
 def _text(value: Any) -> str | None:  # noqa: ANN401 - any JSON value
@@ -109,7 +113,8 @@ def read_saying(record: bytes) -> Saying:
     text = record.decode()
     artifacts, end = _decode(text, text.index(_ARTIFACTS) + len(_ARTIFACTS))
     attributes, end = _decode(text, text.index(_ATTRIBUTES, end) + len(_ATTRIBUTES))
-    personal, _ = _decode(text, text.index(_PERSONAL, end) + len(_PERSONAL) - 1)
+    start = text.index(_PERSONAL, end) + len(_PERSONAL)
+    personal = () if text[start] == "]" else _decode(text, start - 1)[0]
     tags, _ = _decode(text, text.rindex(_TAGS) + len(_TAGS))
     hidden = [place.removeprefix("/attributes") for place in personal if place.startswith("/attributes")]
     return Saying((blanked(attributes, hidden) if hidden else attributes) or {}, artifacts, tags)
@@ -130,38 +135,47 @@ class Pedigree:
     connection: Connection
     namespace_id: int
     own: UUID | None = None
-    sources: Sequence[Node] = ()
+    sources: Mapping[UUID, Node] = field(default_factory=dict)
     fresh: Sequence[JsonObject] = ()
     # Called before the database is read: what a transaction holds back is to be found there.
     prepare: Callable[[], None] = _nothing
     truncated: bool = field(default=False, init=False)
 
     @cached_property
-    def nodes(self) -> dict[UUID, Node]:
-        """Every record upstream by its id, nearest first."""
-        roots = [self.own] if self.own else [node.id for node in self.sources]
+    def nodes(self) -> dict[BareId, Node]:
+        """Every record upstream by its id, as `bare_id` gives it, nearest first."""
+        found = {bare(self.connection, record_id): node for record_id, node in self.sources.items()}
+        roots = [bare(self.connection, self.own)] if self.own else list(found)
         if not roots:
             return {}
         self.prepare()
-        rows = storage.list_upstream(self.connection, self.namespace_id, roots, _EDGE_LIMIT + 1)
-        leading: dict[UUID, list[Any]] = defaultdict(list)
-        for row in sorted(rows, key=lambda row: (row.name, row.role)):
-            leading[row.near].append(row)
+        rows = graph.walk(self.connection, self.namespace_id, roots, _ORIGINS, _EDGE_LIMIT + 1)
         self.truncated = len(rows) > _EDGE_LIMIT
-        found = {node.id: node for node in self.sources}
+        known = graph.find_bare_nodes(self.connection, self.namespace_id, {far for far, _, _ in rows})
+        leading: dict[BareId, list[tuple[str, str, BareId]]] = defaultdict(list)
+        for far, near, role in rows:
+            leading[near].append((known[far].name, role, far))
         waiting = deque((root, found[root].way if root in found else Way()) for root in roots)
         while waiting:
             near, way = waiting.popleft()
-            for row in leading[near]:
-                if row.far in found:
-                    found[row.far].roles.add(row.role)
+            for name, role, far in sorted(leading.get(near, ())):
+                if far in found:
+                    found[far].roles.add(role)
                     continue
                 if len(found) >= NODE_LIMIT:
                     self.truncated = True
                     return found
-                found[row.far] = Node(row.far, row.kind, row.name, row.role, way.to(row.name), {row.role})
-                waiting.append((row.far, found[row.far].way))
+                found[far] = Node(known[far].kind, name, role, way.to(name), {role})
+                waiting.append((far, found[far].way))
         return found
+
+    def find(self, record_id: UUID) -> Node | None:
+        """A record, if it lies upstream."""
+        return self.nodes.get(bare(self.connection, record_id))
+
+    def list_ids(self) -> list[UUID]:
+        """The ids of the records upstream, nearest first."""
+        return [UUID(id_text(found)) for found in self.nodes]
 
     def facts(self) -> dict[str, Callable[[], Any]]:
         """The facts of `lineage`, each computed when a rule reads it."""
@@ -198,34 +212,32 @@ class Pedigree:
 
         return checked
 
-    def _of(self, kind: Kind) -> dict[UUID, Node]:
-        return {node.id: node for node in self.nodes.values() if node.kind == kind}
+    def _of(self, kind: Kind) -> dict[BareId, Node]:
+        return {found: node for found, node in self.nodes.items() if node.kind == kind}
 
     @cached_property
-    def _versions(self) -> dict[UUID, Node]:
+    def _versions(self) -> dict[BareId, Node]:
         return self._of(Kind.MODEL_VERSION)
 
     @cached_property
-    def _sayings(self) -> dict[UUID, Saying]:
+    def _sayings(self) -> dict[BareId, Saying]:
         """What the versions upstream say of themselves."""
-        rows = storage.list_version_records(self.connection, self.namespace_id, self._versions)
-        return defaultdict(Saying, {row.id: read_saying(row.record) for row in rows})
+        records = storage.find_bare_records(self.connection, Kind.MODEL_VERSION, self.namespace_id, self._versions)
+        return defaultdict(Saying, {found: read_saying(record) for found, record in records.items()})
 
     @cached_property
     def _dataset_records(self) -> list[tuple[JsonObject, Node]]:
         """The dataset versions upstream, each with how it was reached."""
         nodes = self._of(Kind.DATASET_VERSION)
-        found = {
-            row.id: read_canonical(row.record) for row in storage.list_dataset_records(self.connection, self.namespace_id, nodes)
-        }
-        stored = [(found[node.id], node) for node in nodes.values() if node.id in found]
+        records = storage.find_bare_records(self.connection, Kind.DATASET_VERSION, self.namespace_id, nodes)
+        stored = [(read_canonical(records[found]), node) for found, node in nodes.items() if found in records]
         return [*((record, _fresh_node(record)) for record in self.fresh), *stored]
 
     def _tags(self) -> list[JsonObject]:
         return [
             {"key": key, "value": value, "node": node.name, "path": node.path}
-            for node in sorted(self._versions.values(), key=lambda node: node.name)
-            for key, value in self._sayings[node.id].tags.items()
+            for found, node in sorted(self._versions.items(), key=lambda pair: pair[1].name)
+            for key, value in self._sayings[found].tags.items()
         ]
 
     def _datasets(self) -> list[JsonObject]:
@@ -242,8 +254,8 @@ class Pedigree:
     def _licenses(self) -> list[JsonObject]:
         found = [
             {"license": license_, "node": node.name, "path": node.path}
-            for node in self._versions.values()
-            if (license_ := _text(self._sayings[node.id].attributes.get("license")))
+            for version_id, node in self._versions.items()
+            if (license_ := _text(self._sayings[version_id].attributes.get("license")))
         ]
         return found + [
             {"license": record["license"], "node": record["name"], "path": node.path}
@@ -253,8 +265,8 @@ class Pedigree:
 
     def _models(self) -> list[JsonObject]:
         found = []
-        for node in self._versions.values():
-            said = self._sayings[node.id]
+        for version_id, node in self._versions.items():
+            said = self._sayings[version_id]
             family, _, number = node.name.rpartition("/versions/")
             provider = said.attributes.get("provider")
             key, value = _EXTERNAL
@@ -280,14 +292,12 @@ class Pedigree:
             for record, node in self._dataset_records
             if not record.get("digest")
         ]
-        own = [self.own] if self.own else []
-        for row in list_pending_of(self.connection, self.namespace_id, [*own, *self.nodes]):
-            path = self.nodes[row.record_id].path if row.record_id in self.nodes else []
-            found.append(
-                {"node": row.name, "reason": f"comes from {row.scheme}:{row.value}, which is not recorded", "path": path}
-            )
-        for node in self._versions.values():
-            held = self._sayings[node.id].artifacts
+        own = [bare(self.connection, self.own)] if self.own else []
+        for record_id, name, scheme, value in list_pending_of(self.connection, self.namespace_id, [*own, *self.nodes]):
+            path = self.nodes[record_id].path if record_id in self.nodes else []
+            found.append({"node": name, "reason": f"comes from {scheme}:{value}, which is not recorded", "path": path})
+        for version_id, node in self._versions.items():
+            held = self._sayings[version_id].artifacts
             if not held or any(not item["digest"] for item in held):
                 reason = "an artifact without digest" if held else "a model version without artifacts"
                 found.append({"node": node.name, "reason": reason, "path": node.path})

@@ -19,6 +19,9 @@ from studbook.services.listing import list_by_id
 from studbook.services.reading import Shown, get_record, show
 from studbook.services.recording import Recorder, check_match, heading
 from studbook.storage import governance as storage
+from studbook.storage import graph
+from studbook.storage.dialects import bare
+from studbook.storage.graph import Reach
 from studbook.storage.references import Found
 
 if TYPE_CHECKING:
@@ -53,6 +56,7 @@ FAMILIES: Final = {
     Kind.REVIEW: "reviews",
 }
 _AFFECTED_LIMIT: Final = 10_000
+_AFFECTED: Final = Reach(upstream=False, successions=False, short=True)
 _VERSIONS: Final = frozenset({Kind.MODEL_VERSION, Kind.DATASET_VERSION})
 
 
@@ -224,11 +228,12 @@ def recall(database: Database, caller: Caller, document: NewRecall) -> Shown:
 
 def find_affected(connection: Connection, namespace_id: int, subject: Found) -> JsonObject:
     """The versions that came of a record and the deployments that are active, at most 10,000 edges of the way."""
-    rows = storage.list_downstream(connection, namespace_id, [subject.id], _AFFECTED_LIMIT + 1)
+    rows = graph.walk(connection, namespace_id, [bare(connection, subject.id)], _AFFECTED, _AFFECTED_LIMIT + 1)
+    reached = graph.find_bare_nodes(connection, namespace_id, {target for _, target, _ in rows[:_AFFECTED_LIMIT]})
     names: dict[str, set[str]] = {Kind.MODEL_VERSION: set(), Kind.DATASET_VERSION: set(), Kind.DEPLOYMENT: set()}
-    for row in rows[:_AFFECTED_LIMIT]:
-        if row.kind in names:
-            names[row.kind].add(row.name)
+    for node in reached.values():
+        if node.kind in names:
+            names[node.kind].add(node.name)
     ids = [UUID(name.rpartition("/")[2]) for name in names[Kind.DEPLOYMENT]]
     records = [read_canonical(stored) for stored in storage.find_records(connection, Kind.DEPLOYMENT, namespace_id, ids).values()]
     active = [

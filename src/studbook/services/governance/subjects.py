@@ -155,7 +155,7 @@ def proposed_version(
         "old": lambda: NOTHING,
         **pedigree.facts(),
         **dict.fromkeys(("attestations", "evaluations", "deployments", "reviews"), list),
-        "findings": lambda: find_findings(connection, namespace_id, list(pedigree.nodes), now),
+        "findings": lambda: find_findings(connection, namespace_id, pedigree.list_ids(), now),
     }
     name = version_name(record["model"], record["number"])
     return Subject(name, None, Kind.MODEL_VERSION, record, facts, record["model"], _definition_of(record), pedigree)
@@ -193,7 +193,7 @@ def _said_of(
         "evaluations": lambda: _find_evaluations(connection, namespace_id, version_id),
         "deployments": lambda: _find_deployments(connection, namespace_id, version_id),
         "reviews": lambda: _find_reviews(connection, namespace_id, record, now),
-        "findings": lambda: find_findings(connection, namespace_id, [version_id, *pedigree.nodes], now),
+        "findings": lambda: find_findings(connection, namespace_id, [version_id, *pedigree.list_ids()], now),
     }
 
 

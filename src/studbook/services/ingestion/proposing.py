@@ -153,25 +153,26 @@ def _fresh(part: DatasetPart, found: Found) -> JsonObject:
 
 def _source(found: Found, entry: InputPlan) -> Node:
     role = entry.part.role.value
-    return Node(found.id, Kind.DATASET_VERSION, found.name, role, Way().to(found.name), {role})
+    return Node(Kind.DATASET_VERSION, found.name, role, Way().to(found.name), {role})
 
 
 def _pedigree(recorder: Recorder, plan: Plan, inputs: list[Found]) -> Pedigree:
-    sources = [Node(parent.id, Kind.MODEL_VERSION, parent.name, "", Way().to(parent.name)) for parent, _, _ in plan.parents]
+    sources: dict[UUID, Node] = {}
+    for parent, _, _ in plan.parents:
+        sources.setdefault(parent.id, Node(Kind.MODEL_VERSION, parent.name, "", Way().to(parent.name)))
     if plan.run is not None:
         name = run_name(plan.run.id)
-        sources.append(Node(plan.run.id, Kind.RUN, name, "", Way().to(name)))
+        sources[plan.run.id] = Node(Kind.RUN, name, "", Way().to(name))
     fresh: dict[str, JsonObject] = {}
     for found, entry in zip(inputs, plan.inputs, strict=True):
         if entry.found is None:
             fresh.setdefault(found.name, _fresh(entry.part, found))
         else:
-            sources.append(_source(found, entry))
-    unique = {node.id: node for node in reversed(sources)}
+            sources.setdefault(found.id, _source(found, entry))
     return Pedigree(
         recorder.transaction.connection,
         recorder.caller.namespace_id,
-        sources=tuple(unique.values()),
+        sources=sources,
         fresh=tuple(fresh.values()),
         prepare=recorder.transaction.flush,
     )

@@ -63,7 +63,7 @@ def get_lineage(connection: Connection, namespace_id: int, root: Found, view: Vi
     walks = []
     for upstream, other in ((True, Direction.DOWNSTREAM), (False, Direction.UPSTREAM)):
         if view.direction is not other:
-            reach = Reach(upstream, view.relations, view.as_of, ends_only=not view.edges)
+            reach = Reach(upstream, view.relations, view.as_of, short=not view.edges)
             walks.append(follow(connection, namespace_id, root.id, reach, depth=view.depth, limit=view.limit))
     distances: dict[BareId, int] = {}
     for walk in walks:
