@@ -17,6 +17,7 @@ from studbook.domain.names import ByNumber, Kind
 from studbook.domain.types import format_time
 from studbook.domain.validation import read_document
 from studbook.governance.policy import Policy
+from studbook.http.server import collect_seldom
 from studbook.services import ingestion
 from studbook.services.governance import policies, trials
 from studbook.services.governance.subjects import stored_version
@@ -73,6 +74,8 @@ def measure_registration(client: Client, rounds: int) -> tuple[float, float]:
 
 def measure_lineage(url: str) -> float:
     """Milliseconds to compute all facts of `lineage` of a version with a thousand ancestors in one line."""
+    # As the server does.
+    collect_seldom()
     registry = open_registry(url, settings=Settings())
     try:
         prepare(registry)

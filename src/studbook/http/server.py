@@ -66,12 +66,19 @@ def make_worker() -> FastAPI:
     return create_app(_open(settings), settings)
 
 
-def _open(settings: Settings) -> Registry:
-    # What is loaded by now stays for good; requests make few cycles, and looking for them at Python's default pace
-    # cost a quarter of the time of a batch.
+def collect_seldom() -> None:
+    """Let the collector of garbage look at what is made from now on, and less often.
+
+    What is loaded by now stays for good; requests make few cycles, and looking for them at Python's default pace cost a quarter
+    of the time of a batch.
+    """
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
+
+
+def _open(settings: Settings) -> Registry:
+    collect_seldom()
     return open_registry(settings.database(), pool_size=settings.pool_size, settings=settings)
 
 
