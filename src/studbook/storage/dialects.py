@@ -6,8 +6,8 @@ Column types, connection set-up, transactions and bulk insertion differ; everyth
 from __future__ import annotations
 
 import functools
-import hashlib
 import json
+import zlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -335,16 +335,10 @@ def hold_keys(connection: Connection, *, alone: Iterable[str], shared: Iterable[
     """
     if connection.dialect.name == "sqlite":
         return
-    held = dict.fromkeys(map(_key, shared), False) | dict.fromkeys(map(_key, alone), True)
-    every = {0: len(held) > _KEYS_AT_MOST}
-    # Always in the same order, against deadlock.
-    keys = every if every[0] else every | dict(sorted(held.items()))
-    connection.execute(_KEYS, {"keys": list(keys), "alone": list(keys.values())})
-
-
-def _key(text: str) -> int:
-    """A number of its own for each text, as good as; never 0, which stands for all."""
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest()) % (2**31 - 1) + 1
+    numbers = {zlib.crc32(text.encode()) >> 1 | 1: only for texts, only in ((shared, False), (alone, True)) for text in texts}
+    # 0, which no text has, stands for all. Always in the same order, against deadlock.
+    held = {0: True} if len(numbers) > _KEYS_AT_MOST else {0: False, **dict(sorted(numbers.items()))}
+    connection.execute(_KEYS, {"keys": list(held), "alone": list(held.values())})
 
 
 Rows = Sequence[Mapping[str, Any]]
