@@ -99,10 +99,7 @@ class Connection:
 
         Raises UnreachableError, RefusedError.
         """
-        response = self._send(self._build("GET", path, None, params, None), safe_to_repeat=True)
-        if not response.is_success:
-            self._read(response)
-        return response.content
+        return self._fetch(self._build("GET", path, None, params, None)).content
 
     def file(self, path: Sequence[str] | str, params: Query | None = None) -> tuple[bytes, Mapping[str, str]]:
         """The bytes of a file that takes the registry a while to write, and the headers that say more of it.
@@ -111,10 +108,15 @@ class Connection:
         """
         request = self._build("GET", path, None, params, None)
         request.extensions["timeout"] |= {"read": max(self.target.timeout, _PIECE_TIMEOUT)}
+        response = self._fetch(request)
+        return response.content, response.headers
+
+    def _fetch(self, request: httpx.Request) -> httpx.Response:
+        """The answer, read whole; a refusal is raised."""
         response = self._send(request, safe_to_repeat=True)
         if not response.is_success:
             self._read(response)
-        return response.content, response.headers
+        return response
 
     def pieces(self, path: Sequence[str], params: Query | None = None) -> Iterator[bytes]:
         """The bytes of a long answer as they arrive; the request is sent when the first are asked for.

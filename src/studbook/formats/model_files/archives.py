@@ -58,6 +58,7 @@ class Archive:
         Raises ModelFileError.
         """
         with _readable(self.shown), self._file.open(name) as member:
+            # What is not packed would be read at once, which the bound on the list of members forbids.
             parts, left = [], limit + 1
             while left and (part := member.read(min(left, _CHUNK))):
                 parts.append(part)

@@ -11,7 +11,7 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from studbook.formats.model_files.bounded import BoundedFile, opened
-from studbook.formats.model_files.finding import Finding, Hazard, Weights, worst_first
+from studbook.formats.model_files.finding import Finding, Hazard, Weights
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,7 +64,7 @@ def read_npz(archive: Archive) -> Finding | None:
 
 
 def _finding(shown: str, weights: Weights, hazards: list[Hazard]) -> Finding:
-    return Finding("numpy", shown, weights=weights.count, dtypes=weights.by_type(), hazards=worst_first(hazards))
+    return Finding("numpy", shown, weights=weights.count, dtypes=weights.by_type(), hazards=tuple(hazards))
 
 
 def _hazard(place: str) -> Hazard:

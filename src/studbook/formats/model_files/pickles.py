@@ -75,11 +75,9 @@ def read_pickle(path: Path, shown: str) -> Finding | None:
         content = file.take(min(file.size, BYTES_LIMIT), "the pickle")
         whole = file.size <= BYTES_LIMIT
     unpacked, complete = _unpack(content)
-    found = list_instructions(unpacked)
+    found = list_instructions(unpacked, whole=whole and complete)
     if not found.imports and found.cut and SUFFIXES.isdisjoint(suffix.lower() for suffix in path.suffixes):
         return None
-    if not (whole and complete) and found.cut is None:
-        found.cut = f"only its first {BYTES_LIMIT:,} bytes were read"
     facts, hazards = describe_pickles(shown, Pickled([("", found)]))
     return Finding("pickle", shown, library=_guess_library(found), facts=facts, hazards=worst_first(hazards))
 
@@ -103,17 +101,24 @@ def list_pickled(archive: Archive) -> Pickled:
             break
         content = archive.read(name, BYTES_LIMIT)
         room -= len(content)
-        listed = list_instructions(content[:BYTES_LIMIT])
-        if len(content) > BYTES_LIMIT:
-            listed.cut = f"only its first {BYTES_LIMIT:,} bytes were read"
-        found.members.append((name, listed))
+        found.members.append((name, list_instructions(content[:BYTES_LIMIT], whole=len(content) <= BYTES_LIMIT)))
     found.unread = len(names) - len(found.members)
     return found
 
 
-def list_instructions(content: bytes) -> Instructions:
-    """The imports of all pickles that stand one after another; what cannot be read ends the list."""
+def list_instructions(content: bytes, *, whole: bool) -> Instructions:
+    """The imports of all pickles that stand one after another; what cannot be read ends the list.
+
+    `whole` says whether the content is all that there is.
+    """
     found = Instructions()
+    _read_all(content, found)
+    if not whole and found.cut is None:
+        found.cut = f"only its first {BYTES_LIMIT:,} bytes were read"
+    return found
+
+
+def _read_all(content: bytes, found: Instructions) -> None:
     stream = io.BytesIO(content)
     first: Any = None
     for number in range(_PICKLES):
@@ -125,16 +130,15 @@ def list_instructions(content: bytes) -> Instructions:
             found.cut = f"its instructions end at byte {stream.tell():,}: {str(error)[:100]}"
         whole_torch = first == _TORCH_NUMBER and number + 1 == _TORCH_PICKLES
         if found.cut or stream.tell() >= len(content) or whole_torch:
-            return found
+            return
     found.cut = f"only its first {_PICKLES} pickles were read"
-    return found
 
 
 def _read_one(stream: io.BytesIO, found: Instructions) -> Any:  # noqa: ANN401 - whatever the pickle holds
     """Follow the texts on the stack, as far as names of imports are made of them; returns the first value of the pickle."""
     first: Any = None
     texts: list[str | None] = []
-    memo: dict[int, str | None] = {}
+    memo: dict[Any, str | None] = {}
     for number, (opcode, argument, position) in enumerate(pickletools.genops(stream)):
         if number >= _INSTRUCTIONS or len(memo) > _MEMO:
             found.cut = f"only its first {number:,} instructions were read"
@@ -152,17 +156,13 @@ def _read_one(stream: io.BytesIO, found: Instructions) -> Any:  # noqa: ANN401 -
         elif name == "MEMOIZE":
             memo[len(memo)] = texts[-1] if texts else None
         elif name in _PUTS:
-            memo[_index(argument)] = texts[-1] if texts else None
+            memo[argument] = texts[-1] if texts else None
         elif name in _GETS:
-            texts.append(memo.get(_index(argument)))
+            texts.append(memo.get(argument))
         elif name not in _PASSIVE:
             texts.append(str(argument) if name in _STRINGS else None)
         del texts[:-2]
     return first
-
-
-def _index(argument: Any) -> int:  # noqa: ANN401 - as the library gives it
-    return int(argument)
 
 
 def _note(found: Instructions, module: str, name: str, position: int) -> None:

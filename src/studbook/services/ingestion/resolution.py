@@ -205,9 +205,10 @@ class Resolution:
             for reference, kinds in wants.awaited.items()
             if not any(each.kind in kinds for each in self.find(reference))
         ]
-        alone = [f"{self.namespace_id}:{each.scheme}:{each.value}" for each in missing]
-        shared = [f"{self.namespace_id}:{scheme}:{value}" for scheme, value in wants.carried]
-        if alone or shared:
+        if missing or wants.carried:
+            # Written out only where an engine needs them.
+            alone = (f"{self.namespace_id}:{each.scheme}:{each.value}" for each in missing)
+            shared = (f"{self.namespace_id}:{scheme}:{value}" for scheme, value in wants.carried)
             hold_keys(self.connection, alone=alone, shared=shared)
         if missing:
             self._found |= find_records(self.connection, self.namespace_id, missing)
